@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEFT_ASIO_DETAIL_OPERATION_HPP
+#define WEFT_ASIO_DETAIL_OPERATION_HPP
+
+#include <weft/asio/executor.hpp>
+#include <weft/core/lowlevel.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <cstddef>
+
+namespace weft::detail {
+
+/// Memory for handlers, recycled per thread in classes of 64 bytes up to 1 KB, so that an operation allocates nothing
+/// once its like has run before. A block may be returned on another thread than it was taken on.
+void* recycled_allocate(std::size_t bytes);
+void recycled_deallocate(void* p, std::size_t bytes) noexcept;
+
+template <class T>
+struct recycling_allocator {
+    using value_type = T;
+    recycling_allocator() = default;
+    template <class U> recycling_allocator(recycling_allocator<U> const&) noexcept {}
+    T* allocate(std::size_t n) { return static_cast<T*>(recycled_allocate(n * sizeof(T))); }
+    void deallocate(T* p, std::size_t n) noexcept { recycled_deallocate(p, n * sizeof(T)); }
+    template <class U> bool operator==(recycling_allocator<U> const&) const noexcept { return true; }
+};
+
+/// One asynchronous operation that a task waits for. Lives in the task's frame until the handler was called or destroyed.
+///
+/// Only the home thread changes its state; a handler called elsewhere stores its result and posts settle() home.
+class operation {
+public:
+    using executor_type = boost::asio::io_context::executor_type;
+
+    explicit operation(char const* what);
+    operation(operation const&) = delete;
+
+    /// After the initiation: parks until the handler has been called or destroyed. Cancelling the scope emits `terminal`,
+    /// once, and waits on: the handler decides.
+    void wait();
+    /// From the handler, after it has stored its result. Any thread.
+    void complete() noexcept { finish(false); }
+    /// From the destructor of a handler that was never called. Any thread.
+    void abandon() noexcept { finish(true); }
+
+    /// Whether a scope's cancellation was passed on to the operation before it completed.
+    bool asked() const noexcept { return asked_; }
+    executor_type const& home() const noexcept { return home_; }
+    boost::asio::cancellation_slot slot() noexcept { return signal_.slot(); }
+
+    /// Throws what a completion with this code means: nothing, `cancelled`, or a system_error.
+    void check(boost::system::error_code const& e) const;
+    void check(std::exception_ptr const& e) const;
+
+private:
+    enum class state : unsigned char {
+        initiating,  ///< the initiating function runs, on the task
+        waiting,     ///< the task has parked
+        done         ///< the handler was called or destroyed
+    };
+    using work_type = std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
+
+    void finish(bool abandoned) noexcept;
+    void settle() noexcept;
+    [[noreturn]] void throw_abandoned() const;
+
+    executor_type home_;
+    boost::asio::cancellation_signal signal_;
+    lowlevel::task_ref task_;
+    kernel* kernel_;
+    wait_reason reason_;
+    state state_{state::initiating};
+    bool asked_{};
+    bool emitting_{};
+    bool abandoned_{};
+    work_type work_;  ///< counts as work of the home loop, so that waiting for a foreign executor is no deadlock
+};
+
+}  // namespace weft::detail
+
+#endif

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEFT_ASIO_SPAWN_HPP
+#define WEFT_ASIO_SPAWN_HPP
+
+#include <weft/asio/executor.hpp>
+#include <weft/task/nursery.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+namespace weft {
+
+namespace detail {
+
+template <class R>
+struct spawn_signature {
+    // The value that accompanies an error: a default one, or none.
+    using value_type = std::conditional_t<std::is_default_constructible_v<R>, R, std::optional<R>>;
+    using type = void(std::exception_ptr, value_type);
+};
+template <>
+struct spawn_signature<void> { using type = void(std::exception_ptr); };
+
+/// The handler with the work that keeps its executor running until it is called.
+template <class R, class Handler>
+struct spawn_completion {
+    using executor_type = boost::asio::associated_executor_t<Handler, boost::asio::io_context::executor_type>;
+    using work_type = std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
+    Handler handler;
+    work_type work;
+    cancel_scope scope;
+
+    explicit spawn_completion(Handler&& h)
+        : handler(std::move(h)), work(boost::asio::prefer(boost::asio::get_associated_executor(handler, weft::get_executor()),
+                                                          boost::asio::execution::outstanding_work.tracked)) {}
+};
+
+/// Runs fn in the completion's scope; the handler is posted, on its own executor, once fn's frames are gone.
+template <class R, class Handler, class F>
+void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, F& fn) {
+    std::exception_ptr error;
+    std::conditional_t<std::is_void_v<R>, std::optional<bool>, std::optional<R>> value;
+    std::exception_ptr outer;  // a cancellation of the nursery: it goes on to it after the token was told
+    try {
+        if constexpr (std::is_void_v<R>) { if (c->scope.run(fn)) value = true; }
+        else value = c->scope.run(fn);
+    } catch (cancelled const&) {
+        outer = std::current_exception();
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (!error && !value) {
+        error = std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted, "weft::spawn: the task was cancelled"));
+    }
+    auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
+    if (slot.is_connected()) slot.clear();
+    auto executor = c->work;
+    boost::asio::post(executor, [c = std::move(c), error, value = std::move(value)]() mutable {
+        Handler h = std::move(c->handler);
+        c.reset();
+        if constexpr (std::is_void_v<R>) std::move(h)(error);
+        else if constexpr (std::is_default_constructible_v<R>) std::move(h)(error, value ? std::move(*value) : R());
+        else std::move(h)(error, std::move(value));
+    });
+    if (outer) std::rethrow_exception(outer);
+}
+
+}  // namespace detail
+
+/// From a callback (or a task): runs fn as a child task of n, and completes `token` when the task has really ended, with
+/// `(exception_ptr)` or `(exception_ptr, R)`; R becomes std::optional<R> if it has no default.
+///
+///     weft::spawn(n, [&] { return query(); }, [](std::exception_ptr e, int rows) { … });
+///
+/// The token's cancellation slot cancels the task's scope; a cancelled task completes with operation_aborted. An error
+/// goes to the token and not to the nursery, unless the token is asio::detached: then it fails the nursery, as no error
+/// may be lost.
+/// Blocks: never (with use_fiber as token, until the task has ended).    Threads: the runtime's own.
+/// Throws: nursery_closed_error, wrong_domain_error, would_block as nursery::start_soon.
+template <class F, class Token>
+auto spawn(nursery& n, F&& fn, Token&& token) {
+    using R = std::invoke_result_t<std::decay_t<F>&>;
+    if constexpr (std::is_same_v<std::decay_t<Token>, boost::asio::detached_t>) {
+        n.start_soon(std::forward<F>(fn));
+    } else {
+        return boost::asio::async_initiate<Token, typename detail::spawn_signature<R>::type>(
+            [&n](auto handler, auto f) {
+                using handler_type = decltype(handler);
+                auto c = std::make_shared<detail::spawn_completion<R, handler_type>>(std::move(handler));
+                auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
+                if (slot.is_connected()) {
+                    slot.assign([w = std::weak_ptr(c)](boost::asio::cancellation_type) {
+                        if (auto s = w.lock()) s->scope.cancel("by the completion token's cancellation slot");
+                    });
+                }
+                n.start_soon([c, f = std::move(f)]() mutable { detail::run_spawned<R, handler_type>(std::move(c), f); });
+            },
+            token, std::decay_t<F>(std::forward<F>(fn)));
+    }
+}
+
+}  // namespace weft
+
+#endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEFT_CORE_DETAIL_SPAWN_HPP
+#define WEFT_CORE_DETAIL_SPAWN_HPP
+
+#include <weft/core/detail/task_record.hpp>
+
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace weft::detail {
+
+/// A record for a new child of n. Checks that n accepts children; throws nursery_closed_error, wrong_domain_error.
+task_record& new_child(nursery_record& n, std::string_view name, std::source_location place);
+void start_child(task_record& t) noexcept;
+void discard_child(task_record& t) noexcept;
+
+/// Stores the callable in the record, or on the heap if it is large, and says how to run and destroy it.
+template <class F>
+void bind_callable(task_record& t, F&& f) {
+    using D = std::decay_t<F>;
+    constexpr bool fits = sizeof(D) <= task_record::inline_size && alignof(D) <= alignof(std::max_align_t);
+    if constexpr (fits) {
+        t.callable_ = ::new (static_cast<void*>(t.storage_)) D(std::forward<F>(f));
+        t.discard_ = [](task_record& r) noexcept { static_cast<D*>(r.callable_)->~D(); };
+    } else {
+        t.callable_ = new D(std::forward<F>(f));
+        t.discard_ = [](task_record& r) noexcept { delete static_cast<D*>(r.callable_); };
+    }
+    t.invoke_ = [](task_record& r) { static_cast<void>((*static_cast<D*>(r.callable_))()); };
+}
+
+/// Makes and binds a child without starting it; what the callable's copy throws leaves nothing behind.
+template <class F>
+task_record& make_child(nursery_record& n, std::string_view name, std::source_location place, F&& f) {
+    task_record& t = new_child(n, name, place);
+    if constexpr (std::is_nothrow_constructible_v<std::decay_t<F>, F&&> && sizeof(std::decay_t<F>) <= task_record::inline_size) {
+        bind_callable(t, std::forward<F>(f));
+    } else {
+        try { bind_callable(t, std::forward<F>(f)); } catch (...) { discard_child(t); throw; }
+    }
+    return t;
+}
+
+}  // namespace weft::detail
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEFT_CORE_DETAIL_TASK_RECORD_HPP
+#define WEFT_CORE_DETAIL_TASK_RECORD_HPP
+
+#include <weft/core/cancel_state.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <source_location>
+#include <vector>
+
+namespace weft::detail {
+
+class worker;
+class context_map;
+
+enum class task_state : std::uint8_t {
+    unused,   ///< in the pool
+    ready,    ///< in the ready queue: new, yielding or woken
+    running,  ///< its code is executing (or, in a foreign Boost.Fiber wait, see `foreign`)
+    parked,   ///< waits in park(); abort_ may be called
+    foreign   ///< suspended by a primitive of Boost.Fiber's own, invisible to cancellation
+};
+
+enum class abort_answer : std::uint8_t { succeeded, failed };
+using abort_fn = abort_answer (*)(void*);
+
+/// What a parked task waits for, for the dump: a verb and, if known, the object.
+struct wait_reason {
+    char const* what{"parked"};
+    void const* object{};
+    /// Writes more about the object ("held by #4"), or null.
+    std::string (*describe)(void const* object){};
+};
+
+/// A name that costs no allocation up to 22 characters.
+class task_name {
+public:
+    void set(std::string_view s) {
+        if (s.size() < sizeof(short_)) { s.copy(short_, s.size()); short_[s.size()] = 0; size_ = static_cast<std::uint8_t>(s.size()); }
+        else { long_ = new std::string(s); size_ = is_long; }
+    }
+    void clear() noexcept { if (size_ == is_long) delete long_; size_ = 0; }
+    std::string_view get() const noexcept { return size_ == is_long ? std::string_view(*long_) : std::string_view(short_, size_); }
+private:
+    static constexpr std::uint8_t is_long = 255;
+    union { char short_[23]; std::string* long_; };
+    std::uint8_t size_{0};
+};
+
+/// A sleeping task's entry of the deadline heap.
+struct alarm_node : timer_node {
+    task_record* task{};
+};
+
+/// A task: a small pooled record. It takes a fiber only when it first runs, and gives it back when it ends.
+///
+/// The pool never returns records to the allocator before the run ends, so that a stale task_ref can be recognised by
+/// its generation.
+struct task_record {
+    // Ready queue, pending-delivery queue or free list, whichever state_ says. Changed by the kernel only.
+    task_record* next_{};
+    task_record* prev_{};
+    worker* fiber_{};                   ///< null until first run
+    cancel_state* scope_{};             ///< innermost scope; the nursery's at start
+    nursery_record* nursery_{};         ///< parent
+    task_record* sibling_next_{};       ///< in nursery_->children
+    task_record* sibling_prev_{};
+    std::uint64_t id_{};
+
+    void (*invoke_)(task_record&){};    ///< runs the callable, on the task's fiber; may throw
+    void (*discard_)(task_record&) noexcept {};  ///< destroys the callable
+    void* callable_{};                  ///< in storage_, or on the heap
+    abort_fn abort_{};                  ///< while parked: null if the wait cannot be cancelled, or was already
+    void* abort_arg_{};
+    wait_reason const* reason_{};       ///< while parked or foreign
+    time_point since_{};                ///< when it parked, to the precision of a turn
+    std::uint32_t generation_{};
+    task_state state_{task_state::unused};
+    bool woken_by_cancel_{};            ///< how the last park ended
+    bool deliverable_{};                ///< while parked: may a cancellation be raised on waking (unwinding rule)
+    bool delivery_queued_{};            ///< in the kernel's queue of pending aborts; next_ and prev_ are its links
+    bool raised_{};                     ///< `cancelled` was raised and no scope has caught it yet
+    bool service_{};                    ///< started by start_service
+    bool starting_{};                   ///< started by nursery::start, has not called started() yet
+    bool main_{};
+    std::uint32_t swallowed_{};         ///< cancellations that were raised again after a catch that did not rethrow
+
+    std::exception_ptr* inject_{};      ///< kernel: throw this from the current park (deadlock report)
+    nursery_record* open_nurseries_{};  ///< innermost first
+    alarm_node alarm_{};                ///< a sleep's place in the deadline heap
+    context_map* locals_{};             ///< task_local values; shared with the parent until one changes them
+    std::source_location place_{};      ///< where it was started
+    task_name name_{};
+    void* result_{};                    ///< the handle's or status' state
+    void (*on_end_)(task_record&, std::exception_ptr const& error, bool was_cancelled){};  ///< after the callable is gone; may be null
+
+    static constexpr std::size_t inline_size = 64;
+    alignas(std::max_align_t) std::byte storage_[inline_size];
+};
+
+/// A nursery as the kernel sees it. The task room's `nursery` owns one; the run's root is one without a task.
+struct nursery_record {
+    kernel* run{};                     ///< whose thread alone may touch it
+    void* owner{};                     ///< the task room's nursery; null for the root
+    cancel_state* state{};
+    task_record* parent{};             ///< the task that opened it; null for the root
+    nursery_record* next_open{};       ///< the next outer one of the same task
+    task_record* children{};           ///< all of them, services too, newest first; linked by sibling_next_
+    std::size_t child_count{};         ///< ordinary children that have not ended
+    std::size_t service_count{};
+    std::size_t pending_starts{};      ///< start() calls that may still bring a child
+    std::size_t max_children{};        ///< 0: no limit
+    std::vector<std::exception_ptr> errors;
+    std::exception_ptr cancelled;      ///< the first `cancelled` that ended a child or the body
+    task_record* waiter{};             ///< the parked task that waits for the counts to fall (exit, or shutdown)
+    std::size_t wake_at{};             ///< wake it when child_count has fallen to this
+    bool open{};                       ///< accepts children
+    bool body_done{};
+    nursery_record* walk{};            ///< scratch of the propagation
+    std::source_location place{};
+    void (*child_ended)(nursery_record&, task_record&){};  ///< wakes those who wait for room; may be null
+};
+
+}  // namespace weft::detail
+
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSL-1.0
+// The default driver: an io_context that runs on the thread's own stack. Callbacks have a deep stack there and may
+// throw; a completion handler resumes its task directly; everything else that is ready runs from one posted pump.
+#include <weft/asio/executor.hpp>
+
+#include "core/kernel.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+
+namespace weft {
+namespace {
+
+namespace asio = boost::asio;
+constexpr char asio_kind{};
+
+class asio_driver final : public driver {
+public:
+    asio_driver() : timer_(context_) {}
+
+    void run(detail::kernel& k) override {
+        kernel_ = &k;
+        while (!k.finished()) {
+            interrupted_ = false;
+            context_.restart();
+            try {
+                if (k.wants_idle() || k.instrumented()) { watchful_pass(k); continue; }
+                context_.run();
+            } catch (...) {
+                k.callback_failed(std::current_exception());
+                continue;
+            }
+            if (!interrupted_ && !k.finished()) out_of_work(k);
+        }
+    }
+
+    void request_turn() noexcept override { asio::post(context_, [this] { pump(); }); }
+
+    void arm(time_point when) noexcept override {
+        if (when == never) { timer_.cancel(); return; }
+        timer_.expires_at(when);
+        timer_.async_wait([this](boost::system::error_code const& e) { if (!e) pump(); });
+    }
+
+    void wake() noexcept override {
+        if (wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
+        asio::post(context_, [this] {
+            wake_posted_.store(false, std::memory_order_release);
+            pump();
+        });
+    }
+
+    void interrupt() noexcept override { interrupted_ = true; context_.stop(); }
+    void const* kind() const noexcept override { return &asio_kind; }
+    asio::io_context& context() noexcept { return context_; }
+
+private:
+    void pump() { if (kernel_->turn()) request_turn(); }
+
+    // One look at what is ready; then, before waiting, idle waiters and a virtual clock have their say.
+    void watchful_pass(detail::kernel& k) {
+        if (context_.poll() > 0 || k.finished() || k.has_ready()) return;
+        bool no_work = context_.stopped() && !interrupted_;
+        if (interrupted_) return;
+        if (k.wants_idle()) {
+            duration threshold = k.idle_threshold();
+            if (threshold > duration::zero() && threshold != (duration::max)()) {
+                auto guard = asio::make_work_guard(context_);
+                context_.restart();
+                if (context_.run_one_for(threshold) > 0) return;
+            }
+            if (k.idle(threshold)) { pump(); return; }
+        }
+        if (no_work) { out_of_work(k); return; }
+        time_point next = k.next_deadline();
+        duration timeout = next == never ? (duration::max)() : next - std::chrono::steady_clock::now();
+        if (k.instrumented()) k.before_io_wait(timeout);
+        context_.run_one();
+        if (k.instrumented()) k.after_io_wait(timeout);
+    }
+
+    // run() came back by itself: nothing is outstanding, or the program called stop() on our io_context.
+    void out_of_work(detail::kernel& k) {
+        context_.restart();
+        if (context_.poll_one() > 0) return;  // another thread posted meanwhile
+        if (!context_.stopped()) { k.loop_stopped(); return; }
+        if (k.has_ready()) { pump(); return; }
+        if (k.stuck()) return;
+        auto guard = asio::make_work_guard(context_);  // somebody out of sight may wake us
+        context_.restart();
+        context_.run_one();
+    }
+
+    asio::io_context context_{1};
+    asio::steady_timer timer_;
+    detail::kernel* kernel_{};
+    bool interrupted_{};
+    std::atomic<bool> wake_posted_{false};
+};
+
+}  // namespace
+
+std::unique_ptr<driver> detail::make_default_driver() { return std::make_unique<asio_driver>(); }
+
+boost::asio::io_context::executor_type get_executor() {
+    detail::kernel* k = detail::this_kernel;
+    if (!k) detail::throw_outside("get_executor");
+    driver& d = k->loop_driver();
+    if (d.kind() != &asio_kind) {
+        throw not_running_error(detail::message("W016", "get_executor: this run has no io_context",
+            "it was started with a driver of its own (run_options::make_driver).", "leave make_driver empty in runs that do I/O."));
+    }
+    return static_cast<asio_driver&>(d).context().get_executor();
+}
+
+}  // namespace weft

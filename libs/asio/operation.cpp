@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weft/asio/detail/operation.hpp>
+
+#include "core/kernel.hpp"
+#include "core/self.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <cstring>
+#include <new>
+
+namespace weft::detail {
+
+namespace asio = boost::asio;
+
+// --- recycled memory ---
+
+namespace {
+constexpr std::size_t unit = 64, classes = 16, kept = 8;
+
+struct block_cache {
+    struct { void* blocks[kept]; std::size_t n; } of[classes]{};
+    ~block_cache() { for (auto& c : of) while (c.n > 0) ::operator delete(c.blocks[--c.n]); }
+};
+thread_local block_cache cache;
+}  // namespace
+
+void* recycled_allocate(std::size_t bytes) {
+    std::size_t i = (bytes - 1) / unit;
+    if (i >= classes) return ::operator new(bytes);
+    auto& c = cache.of[i];
+    return c.n > 0 ? c.blocks[--c.n] : ::operator new((i + 1) * unit);
+}
+
+void recycled_deallocate(void* p, std::size_t bytes) noexcept {
+    std::size_t i = (bytes - 1) / unit;
+    if (i < classes && cache.of[i].n < kept) cache.of[i].blocks[cache.of[i].n++] = p;
+    else ::operator delete(p);
+}
+
+// --- operation ---
+
+operation::operation(char const* what)
+    : home_(get_executor()), kernel_(this_kernel), reason_{what},
+      work_(asio::prefer(home_, asio::execution::outstanding_work.tracked)) {
+    task_record& t = self(what);
+    kernel_->cancel_point(t);  // a scope that is cancelled already: the operation has no effect at all
+    task_ = lowlevel::task_ref(t, kernel_->run_id());
+}
+
+void operation::wait() {
+    task_record& t = *task_.record();
+    if (state_ == state::done) {
+        // Completed inside the initiation. Others must get their turn all the same, now and then.
+        if (kernel_->count_inline_completion()) kernel_->yield(t);
+    } else {
+        state_ = state::waiting;
+        kernel_->park(t, [](void* p) {
+            auto& op = *static_cast<operation*>(p);
+            op.asked_ = true;
+            // Only between initiation and handler, on the home thread: later the slot may hold a dangling canceller.
+            op.emitting_ = true;
+            op.signal_.emit(asio::cancellation_type::terminal);
+            op.emitting_ = false;
+            return abort_answer::failed;
+        }, this, reason_);
+    }
+    if (abandoned_) throw_abandoned();
+}
+
+void operation::finish(bool abandoned) noexcept {
+    if (this_kernel == kernel_) {
+        abandoned_ = abandoned;
+        settle();
+    } else {
+        asio::post(home_, [this, abandoned] { abandoned_ = abandoned; settle(); });
+    }
+}
+
+void operation::settle() noexcept {
+    signal_.slot().clear();
+    if (state_ == state::initiating) { state_ = state::done; return; }
+    state_ = state::done;
+    task_record& t = *task_.record();
+    // A destructor's caller, or an emitter, does not expect a task to run inside its call.
+    if (emitting_ || abandoned_) kernel_->unpark(t);
+    else kernel_->resume_now(t);
+}
+
+void operation::throw_abandoned() const {
+    if (asked_) this_kernel->raise(*task_.record());
+    throw abandoned_error(message("W050", std::string(reason_.what) + ": the completion handler was destroyed without being called" + in_task(),
+        "the I/O object's io_context was destroyed or its service shut down while the operation was under way.",
+        "keep the context alive until its operations have ended, or cancel them first."));
+}
+
+void operation::check(boost::system::error_code const& e) const {
+    if (!e) return;
+    if (asked_ && (e == boost::system::errc::operation_canceled ||
+                   std::strcmp(e.category().name(), "asio.channel") == 0)) {
+        this_kernel->raise(*task_.record());
+    }
+    throw boost::system::system_error(e, reason_.what);
+}
+
+void operation::check(std::exception_ptr const& e) const {
+    if (!e) return;
+    if (asked_) {
+        try { std::rethrow_exception(e); }
+        catch (boost::system::system_error const& x) { if (x.code() == boost::system::errc::operation_canceled) this_kernel->raise(*task_.record()); }
+        catch (...) {}
+    }
+    std::rethrow_exception(e);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: BSL-1.0
+// Cancellation: the tree of scopes, their levels and deadlines, and how a cancellation reaches waiting tasks.
+#include "core/kernel.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace weft {
+
+cancelled::~cancelled() = default;
+
+std::string cancelled::message() const {
+    std::string s = "cancelled: scope " + (info_->scope.empty() ? std::string("(unnamed)") : "\"" + info_->scope + "\"");
+    switch (info_->source) {
+        case cancel_source::explicit_call: s += " by cancel()"; break;
+        case cancel_source::deadline: s += " by its deadline"; break;
+        case cancel_source::child_failed: s += " because a child failed"; break;
+        case cancel_source::nursery_ended: s += " because its nursery ended"; break;
+        case cancel_source::run_ended: s += " because the run ended"; break;
+        case cancel_source::deadlock: s += " because of a deadlock"; break;
+    }
+    if (info_->source_task != 0) s += " (task #" + std::to_string(info_->source_task) + " \"" + info_->source_name + "\")";
+    if (!info_->reason.empty()) s += ": " + info_->reason;
+    return s;
+}
+
+namespace detail {
+
+struct cancelled_access {
+    static cancelled make(std::shared_ptr<cancel_info const> info) noexcept { return cancelled(std::move(info)); }
+};
+
+// --- entering and leaving ---
+
+void kernel::enter(cancel_state& s, task_record* owner, nursery_record* n) {
+    if (s.entered_) throw_misuse("a cancel scope was entered a second time",
+                                 "a scope is used for one block; make a new one for each.");
+    s.entered_ = true;
+    s.kernel_ = this;
+    s.owner_ = owner;
+    s.nursery_ = n;
+    cancel_state* parent = owner ? owner->scope_ : nullptr;
+    s.parent_ = parent;
+    if (owner) {
+        owner->scope_ = &s;
+        s.uncaught_ = owner == current_ ? fibers_.uncaught() : 0;
+        unsigned outside = parent && parent->owner_ == owner ? parent->uncaught_ : 0;
+        s.unwinding_shield_ = s.uncaught_ > outside;
+    }
+    s.effective_ = s.cancelled_;
+    s.armed_chain_ = true;
+    if (parent) {
+        s.stop_ = s.stop_ || parent->stop_;
+        s.armed_chain_ = parent->armed_chain_;
+    }
+    if (s.relative_.count() >= 0) {
+        s.deadline_ = saturating_add(now(), s.relative_);
+        s.relative_ = duration{-1};
+    }
+    s.effective_deadline_ = s.deadline_;
+    if (parent && !s.shield_ && !s.unwinding_shield_) {
+        s.effective_ = s.effective_ || parent->effective_;
+        s.effective_deadline_ = std::min(s.deadline_, parent->effective_deadline_);
+    }
+    if (s.deadline_ != never && !s.cancelled_) s.armed_chain_ = false;
+}
+
+void kernel::leave(cancel_state& s) noexcept {
+    disarm_node(s);
+    if (s.owner_) s.owner_->scope_ = s.parent_;
+    s.kernel_ = nullptr;
+    s.owner_ = nullptr;
+    s.nursery_ = nullptr;
+}
+
+bool kernel::catches(cancel_state& s) noexcept {
+    // Decided now, not when it was raised: what changed while it travelled counts (rule 17).
+    if (!s.cancelled_ && s.deadline_ != never && s.deadline_ <= now()) expire_chain(&s, now());
+    bool outer = s.parent_ && !s.shield_ && !s.unwinding_shield_ && s.parent_->effective_;
+    return s.cancelled_ && !outer;
+}
+
+void kernel::caught(cancel_state& s) noexcept {
+    s.caught_ = true;
+    if (s.owner_) s.owner_->raised_ = false;
+}
+
+void kernel::leave_checked(cancel_state& s) noexcept {
+    WEFT_ASSERT(s.owner_ && s.owner_->scope_ == &s, "cancel scopes were left out of order");
+    leave(s);
+}
+
+// --- the level, and raising ---
+
+// A cancellation may be raised unless it would leave a destructor that runs during unwinding: then the scope that
+// catches it must have been entered since, which unwinding_shield_ ensures for the levels, so counting is enough here.
+bool kernel::deliverable(task_record& t) noexcept {
+    unsigned base = t.scope_->owner_ == &t ? t.scope_->uncaught_ : 0;
+    return fibers_.uncaught() <= base;
+}
+
+bool kernel::must_raise(task_record& t) {
+    cancel_state& s = *t.scope_;
+    if (s.effective_) return true;
+    if (s.effective_deadline_ == never) return false;
+    // A deadline that is over when an operation starts raises before the operation has any effect (rule 149), so the
+    // clock is read here: 22 ns, only inside a scope with a deadline.
+    time_point n = now();
+    if (s.effective_deadline_ > n) return false;
+    expire_chain(&s, n);
+    return t.scope_->effective_;
+}
+
+void kernel::cancel_point(task_record& t) {
+    if (probe_) [[unlikely]] probe_->at_point();
+    if (must_raise(t) && deliverable(t)) raise(t);
+}
+
+void kernel::raise(task_record& t) {
+    // The one that will catch it: the outermost cancelled scope that is visible from here.
+    cancel_state* source = nullptr;
+    for (cancel_state* s = t.scope_; s; s = s->parent_) {
+        if (s->cancelled_) source = s;
+        if ((s->shield_ || s->unwinding_shield_) && source) break;
+    }
+    WEFT_ASSERT(source && source->info_, "a cancellation was raised where no scope is cancelled");
+    if (t.raised_ && !fibers_.catching()) {
+        if (++t.swallowed_ == 1000) {
+            std::fputs(message("W101", "task #" + std::to_string(t.id_) + " \"" + std::string(t.name_.get()) +
+                               "\" has swallowed its cancellation 1,000 times",
+                               "a catch (...) around a waiting call ends the cancellation but not the scope.",
+                               "rethrow in that catch, or catch std::exception const& instead.").c_str(), stderr);
+        }
+    }
+    t.raised_ = true;
+    throw cancelled_access::make(source->info_);
+}
+
+// --- spreading through the tree ---
+
+// Brings the levels of one task's scopes inside `stop` up to date, outermost first, and puts the nurseries among them
+// on the work list. Scopes only know their parents, so the path is reversed through walk_ first: no recursion, no
+// allocation, however deep.
+void kernel::update_chain(task_record& t, cancel_state* stop, nursery_record*& work) {
+    cancel_state* down = nullptr;
+    for (cancel_state* s = t.scope_; s != stop; s = s->parent_) {
+        s->walk_ = down;
+        down = s;
+    }
+    for (cancel_state* s = down; s; s = s->walk_) {
+        bool inherits = s->parent_ && !s->shield_ && !s->unwinding_shield_;
+        s->effective_ = s->cancelled_ || (inherits && s->parent_->effective_);
+        if (s->effective_ && s->source_) s->source_->request_stop();
+        s->effective_deadline_ = inherits ? std::min(s->deadline_, s->parent_->effective_deadline_) : s->deadline_;
+        if (s->nursery_) { s->nursery_->walk = work; work = s->nursery_; }
+    }
+    if (t.scope_->effective_) deliver(t);
+}
+
+void kernel::recompute(cancel_state& s) {
+    nursery_record* work = nullptr;
+    if (s.owner_) {
+        update_chain(*s.owner_, s.parent_, work);
+    } else {  // the root
+        s.effective_ = s.cancelled_;
+        if (s.nursery_) work = s.nursery_;
+        if (work) work->walk = nullptr;
+    }
+    while (work) {
+        nursery_record& n = *work;
+        work = n.walk;
+        // abort functions run in deliver(); they wake tasks but end none, so the list stays as it is
+        for (task_record* c = n.children; c; c = c->sibling_next_) update_chain(*c, n.state, work);
+    }
+}
+
+void kernel::deliver(task_record& t) {
+    if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_ || t.delivery_queued_) return;
+    if (delivery_budget_ == 0) {  // sliced: I/O is polled between the slices
+        undelivered_.push_back(t);
+        t.delivery_queued_ = true;
+        need_turn();
+        return;
+    }
+    --delivery_budget_;
+    abort_park(t);
+}
+
+void kernel::deliver_slice() {
+    while (!undelivered_.empty() && delivery_budget_ > 0) {
+        task_record* t = undelivered_.pop_front();
+        t->delivery_queued_ = false;
+        if (t->scope_->effective_) { --delivery_budget_; abort_park(*t); }
+    }
+}
+
+// Calls the abort function, at most once a park. It runs in the canceller's context and must not throw.
+void kernel::abort_park(task_record& t) {
+    abort_fn abort = t.abort_;
+    t.abort_ = nullptr;
+    abort_answer answer;
+    try {
+        answer = abort(t.abort_arg_);
+    } catch (...) {
+        callback_failed(std::make_exception_ptr(internal_error(message(
+            "W030", "the abort function of task #" + std::to_string(t.id_) + " \"" + std::string(t.name_.get()) + "\" threw",
+            "an abort function runs inside the canceller's call and has nobody to throw to.",
+            "catch inside it, and answer abort::succeeded or abort::failed."))));
+        answer = abort_answer::succeeded;
+    }
+    if (answer == abort_answer::succeeded && t.state_ == task_state::parked) {
+        t.woken_by_cancel_ = true;
+        make_ready(t);
+    }
+}
+
+void kernel::cancel(cancel_state& s, std::shared_ptr<cancel_info const> info) {
+    if (s.cancelled_) return;
+    s.cancelled_ = true;
+    s.info_ = std::move(info);
+    if (s.source_) s.source_->request_stop();
+    if (s.kernel_ != this) return;  // not entered yet: enter() takes the level over
+    disarm_node(s);
+    if (!in_turn_) delivery_budget_ = std::max(delivery_budget_, 512u);
+    recompute(s);
+}
+
+void kernel::reparent(task_record& t, nursery_record& to) {
+    nursery_record& from = *t.nursery_;
+    // Scopes: the outermost scope of the task's own hangs below the old nursery's; hang it below the new one's.
+    if (t.scope_ == from.state) {
+        t.scope_ = to.state;
+    } else {
+        cancel_state* s = t.scope_;
+        while (s->parent_ != from.state) s = s->parent_;
+        s->parent_ = to.state;
+        for (cancel_state* c = t.scope_; c != to.state; c = c->parent_) c->armed_chain_ = false;
+    }
+    // Children lists.
+    (t.sibling_prev_ ? t.sibling_prev_->sibling_next_ : from.children) = t.sibling_next_;
+    if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
+    --from.child_count;
+    t.nursery_ = &to;
+    t.sibling_prev_ = nullptr;
+    t.sibling_next_ = to.children;
+    if (to.children) to.children->sibling_prev_ = &t;
+    to.children = &t;
+    ++to.child_count;
+    nursery_record* work = nullptr;
+    update_chain(t, to.state, work);
+    while (work) {
+        nursery_record& n = *work;
+        work = n.walk;
+        for (task_record* c = n.children; c; c = c->sibling_next_) update_chain(*c, n.state, work);
+    }
+}
+
+// --- deadlines ---
+
+void kernel::arm_node(timer_node& n, time_point when) {
+    if (n.index != timer_node::unarmed) deadlines_.move(n, when);
+    else deadlines_.insert(n, when);
+    if (!in_turn_ && !current_) rearm();
+}
+
+void kernel::arm_chain_slow(cancel_state* s) {
+    for (; s && !s->armed_chain_; s = s->parent_) {
+        if (s->deadline_ != never && !s->cancelled_) arm_node(*s, s->deadline_);
+        s->armed_chain_ = true;
+    }
+}
+
+void kernel::deadline_changed(cancel_state& s) {
+    if (s.kernel_ != this || s.cancelled_) return;
+    if (s.deadline_ == never) disarm_node(s);
+    else if (s.deadline_ <= now()) expire_chain(&s, now());
+    else arm_node(s, s.deadline_);  // tasks inside may be waiting already
+    recompute(s);
+}
+
+namespace {
+std::shared_ptr<cancel_info const> deadline_info(cancel_state const& s, time_point when) {
+    auto info = std::make_shared<cancel_info>();
+    info->source = cancel_source::deadline;
+    info->reason = "deadline passed";
+    info->scope = s.name();
+    info->deadline = when;
+    return info;
+}
+}  // namespace
+
+// Cancels every scope of the chain whose deadline has passed, up to the first shield.
+void kernel::expire_chain(cancel_state* s, time_point now) {
+    for (; s; s = s->parent_) {
+        if (s->deadline_ <= now && !s->cancelled_) cancel(*s, deadline_info(*s, s->deadline_));
+        if (s->shield_ || s->unwinding_shield_) break;
+    }
+}
+
+// All that is due is fired in one go, before any task runs (rule 35).
+void kernel::expire(time_point now) {
+    if (deadlines_.earliest() > now) return;
+    due_.clear();
+    deadlines_.take_due(now, due_);
+    while (!due_.empty()) {
+        std::size_t i = oracle_ && due_.size() > 1 ? oracle_->choose(choice::timer_tie, due_.size()) : 0;
+        if (!oracle_) {  // in order; the common case of one costs nothing extra
+            for (timer_node* n : due_) fire(*n);
+            due_.clear();
+            return;
+        }
+        timer_node* n = due_[i];
+        due_.erase(due_.begin() + static_cast<std::ptrdiff_t>(i));
+        fire(*n);
+    }
+}
+
+void kernel::fire(timer_node& n) {
+    if (n.is_scope) {
+        auto& s = static_cast<cancel_state&>(n);
+        if (!s.cancelled_) cancel(s, deadline_info(s, s.deadline_));
+    } else {
+        task_record* t = static_cast<alarm_node&>(n).task;  // woken, unless a cancellation of this turn came first
+        unpark(*t);
+    }
+}
+
+void kernel::sleep_until(task_record& t, time_point when) {
+    t.alarm_.task = &t;
+    if (when != never) arm_node(t.alarm_, when);
+    static constexpr wait_reason sleeping{"sleep"};
+    static constexpr wait_reason forever{"sleep_forever"};
+    park(t, [](void* p) {
+        auto& self = *static_cast<task_record*>(p);
+        this_kernel->disarm_node(self.alarm_);
+        return abort_answer::succeeded;
+    }, &t, when == never ? forever : sleeping);
+    disarm_node(t.alarm_);
+    if (t.woken_by_cancel_) raise(t);
+}
+
+// --- soft cancel ---
+
+void kernel::request_stop(cancel_state& s) {
+    if (s.stop_) return;
+    s.stop_ = true;
+    if (s.kernel_ != this) return;
+    nursery_record* work = nullptr;
+    auto spread = [&](task_record& t, cancel_state* stop) {
+        for (cancel_state* c = t.scope_; c != stop; c = c->parent_) {
+            c->stop_ = true;
+            if (c->source_) c->source_->request_stop();
+            if (c->nursery_) { c->nursery_->walk = work; work = c->nursery_; }
+        }
+    };
+    if (s.owner_) spread(*s.owner_, s.parent_);
+    else if (s.nursery_) { work = s.nursery_; work->walk = nullptr; }
+    while (work) {
+        nursery_record& n = *work;
+        work = n.walk;
+        for (task_record* c = n.children; c; c = c->sibling_next_) spread(*c, n.state);
+    }
+    for (stop_waiter* w = stop_waiters; w; w = w->next) {
+        if (w->task->scope_->stop_) unpark(*w->task);
+    }
+}
+
+}  // namespace detail
+
+// --- cancel_state's public face ---
+
+namespace {
+void check_thread(detail::kernel* k, char const* call) {
+    if (k && k != detail::this_kernel) {
+        throw wrong_domain_error(detail::message("W012", std::string(call) + " from another thread than the run's",
+            "a scope belongs to one runtime, whose thread alone may change it.",
+            "post the call to the runtime: asio::post(executor, [&]{ scope.cancel(); })."));
+    }
+}
+}  // namespace
+
+cancel_state::~cancel_state() { WEFT_ASSERT(!kernel_, "a cancel scope was destroyed while a task is inside it"); }
+
+void cancel_state::cancel(std::string_view reason) {
+    if (cancelled_) return;
+    check_thread(kernel_, "cancel_state::cancel");
+    auto info = std::make_shared<cancel_info>();
+    info->reason = reason;
+    info->scope = name_;
+    detail::kernel* k = detail::this_kernel;
+    if (k && k->current()) {
+        info->source_task = k->current()->id_;
+        info->source_name = k->current()->name_.get();
+    }
+    if (kernel_) kernel_->cancel(*this, std::move(info));
+    else {
+        cancelled_ = true;
+        info_ = std::move(info);
+        if (source_) source_->request_stop();
+    }
+}
+
+bool cancel_state::cancel_called() const {
+    if (cancelled_) return true;
+    if (deadline_ == never) return false;
+    detail::kernel* k = detail::this_kernel;
+    time_point now = k ? k->now() : std::chrono::steady_clock::now();
+    if (deadline_ > now) return false;
+    if (kernel_) kernel_->expire_chain(const_cast<cancel_state*>(this), now);
+    return !entered_ || cancelled_;
+}
+
+std::string_view cancel_state::reason() const noexcept { return info_ ? std::string_view(info_->reason) : std::string_view(); }
+
+void cancel_state::set_deadline(time_point when) {
+    check_thread(kernel_, "cancel_state::set_deadline");
+    relative_ = duration{-1};
+    deadline_ = when;
+    if (kernel_) kernel_->deadline_changed(*this);
+}
+
+void cancel_state::set_relative(duration d) {
+    check_thread(kernel_, "cancel_state::set_deadline_after");
+    if (kernel_) set_deadline(detail::saturating_add(kernel_->now(), d));
+    else { relative_ = d; deadline_ = never; }
+}
+
+time_point cancel_state::deadline() const {
+    if (relative_.count() >= 0) detail::throw_misuse("cancel_state::deadline of a scope with a relative deadline that was not entered",
+                                                     "a relative deadline counts from entry; read it inside the scope.");
+    return deadline_;
+}
+
+void cancel_state::set_shield(bool on) {
+    check_thread(kernel_, "cancel_state::set_shield");
+    if (shield_ == on) return;
+    shield_ = on;
+    if (kernel_) kernel_->recompute(*this);
+}
+
+std::stop_token cancel_state::stop_token() {
+    if (!source_) {
+        source_ = std::make_unique<std::stop_source>();
+        if (stop_ || effective_ || cancelled_) source_->request_stop();
+    }
+    return source_->get_token();
+}
+
+void cancel_state::request_stop() {
+    check_thread(kernel_, "cancel_state::request_stop");
+    if (kernel_) kernel_->request_stop(*this);
+    else {
+        stop_ = true;
+        if (source_) source_->request_stop();
+    }
+}
+
+}  // namespace weft

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSL-1.0
+// The scheduler: turns, the order of tasks, parking. Cancellation is in cancel.cpp, the run's life in run.cpp.
+#include "core/kernel.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace weft::detail {
+
+constinit thread_local kernel* this_kernel = nullptr;
+
+namespace {
+constexpr unsigned max_picks = 4096;                       // of one turn
+constexpr unsigned picks_per_check = 16;                   // between clock reads, so that one costs 1 to 2 ns a pick
+constexpr unsigned picks_under_oracle = 64;                // no real clock: the schedule must repeat
+constexpr auto turn_length = std::chrono::microseconds(250);
+constexpr unsigned aborts_per_turn = 512;                  // parked tasks woken by cancellation in one turn
+
+std::uint64_t splitmix(std::uint64_t& s) noexcept {
+    std::uint64_t z = (s += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+}  // namespace
+
+// --- records ---
+
+task_record& kernel::allocate(nursery_record& n) {
+    task_record* t = free_;
+    if (t) free_ = t->next_;
+    else t = &records_.emplace_back();
+    t->nursery_ = &n;
+    t->scope_ = n.state;
+    t->id_ = next_id_++;
+    return *t;
+}
+
+void kernel::release(task_record& t) noexcept {
+    ++t.generation_;
+    t.state_ = task_state::unused;
+    t.name_.clear();
+    t.next_ = free_;
+    free_ = &t;
+}
+
+void kernel::start(task_record& t) noexcept {
+    nursery_record& n = *t.nursery_;
+    t.sibling_prev_ = nullptr;
+    t.sibling_next_ = n.children;
+    if (n.children) n.children->sibling_prev_ = &t;
+    n.children = &t;
+    ++(t.service_ ? n.service_count : n.child_count);
+    ++living_;
+    if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.task_spawned({t.id_, t.name_.get()}); });
+    make_ready(t);
+}
+
+// --- ready queue ---
+
+void kernel::make_ready(task_record& t) noexcept {
+    if (t.delivery_queued_) { undelivered_.remove(t); t.delivery_queued_ = false; }
+    t.state_ = task_state::ready;
+    ready_.push(t);
+    if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.task_scheduled({t.id_, t.name_.get()}); });
+    need_turn();
+}
+
+bool kernel::budget_left() {
+    if (picks_left_ == 0) return false;
+    --picks_left_;
+    if (--picks_to_check_ == 0) {
+        picks_to_check_ = picks_per_check;
+        if (!oracle_ && std::chrono::steady_clock::now() >= turn_end_) { picks_left_ = 0; return false; }
+    }
+    return true;
+}
+
+task_record* kernel::pick() {
+    if (ready_.empty() || !budget_left()) return nullptr;
+    if (ready_.batch_empty()) {
+        // A direction a batch, drawn from the seed: programs must not come to rely on one order.
+        bool backwards = oracle_ ? false : (splitmix(random_) & 1) != 0;
+        ready_.begin_batch(backwards);
+    }
+    if (oracle_ && ready_.batch_size() > 1) return ready_.pop_at(oracle_->choose(choice::ready_task, ready_.batch_size()));
+    return ready_.pop();
+}
+
+bool kernel::turn() {
+    WEFT_ASSERT(current_ == nullptr, "a turn was begun inside a task: the driver must call turn() on the loop only");
+    turn_requested_ = false;
+    in_turn_ = true;
+    ++turns_;
+    auto real = std::chrono::steady_clock::now();
+    turn_end_ = real + turn_length;
+    turn_time_ = clock_ ? clock_->now() : real;
+    delivery_budget_ = aborts_per_turn;
+    if (probe_ && probe_->due()) probe_->fire();
+    expire(turn_time_);
+    deliver_slice();
+    if (!finished_) fibers_.run_foreign();
+    picks_left_ = oracle_ ? picks_under_oracle : max_picks;
+    picks_to_check_ = picks_per_check;
+    while (task_record* t = pick()) run_next(t);
+    picks_left_ = 0;
+    in_turn_ = false;
+    finish_if_done();
+    rearm();
+    bool more = !finished_ && has_ready();
+    turn_requested_ = more;  // the driver comes back by itself
+    return more;
+}
+
+void kernel::rearm() {
+    if (virtual_) return;
+    time_point next = next_deadline();
+    if (next < armed_for_ || (next == never && armed_for_ != never && ready_.empty())) {
+        armed_for_ = next;
+        driver_->arm(next);
+    } else if (armed_for_ <= turn_time_) {  // the one it was armed for has passed
+        armed_for_ = next;
+        if (next != never) driver_->arm(next);
+    }
+}
+
+// --- switching ---
+
+void kernel::step_begins(task_record& t) {
+    ++steps_;
+    if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.before_task_step({t.id_, t.name_.get()}); });
+}
+
+void kernel::step_ends(task_record& t) {
+    if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.after_task_step({t.id_, t.name_.get()}); });
+}
+
+// Switches from whatever runs now to `next`, or to the loop. Returns when somebody switches back here.
+void kernel::run_next(task_record* next) {
+    while (next) {
+        if (!next->fiber_) {
+            try {
+                worker& w = fibers_.acquire();
+                w.task = next;
+                next->fiber_ = &w;
+            } catch (...) {
+                fail_unstarted(*next, std::current_exception());
+                next = pick();
+                continue;
+            }
+        }
+        current_ = next;
+        next->state_ = task_state::running;
+        step_begins(*next);
+        if (next->fiber_ != &fibers_.current()) fibers_.switch_to(*next->fiber_);
+        return;
+    }
+    current_ = nullptr;
+    if (&fibers_.current() != &fibers_.loop()) fibers_.switch_to(fibers_.loop());
+}
+
+void kernel::worker_main(worker& w) {
+    for (;;) {
+        if (w.quit) return;
+        run_task(*w.task);
+        // The next task, if it has no fiber yet, runs right here: no switch, and a hot stack.
+        task_record* next = pick();
+        if (next && !next->fiber_) {
+            w.task = next;
+            next->fiber_ = &w;
+            current_ = next;
+            next->state_ = task_state::running;
+            step_begins(*next);
+            continue;
+        }
+        w.task = nullptr;
+        fibers_.release(w);
+        run_next(next);
+    }
+}
+
+void kernel::run_task(task_record& t) {
+    std::exception_ptr error;
+    bool was_cancelled = false;
+    try {
+        t.invoke_(t);
+    } catch (cancelled const&) {
+        was_cancelled = true;
+        error = std::current_exception();
+    } catch (...) {
+        error = std::current_exception();
+    }
+    t.discard_(t);
+    task_ended(t, std::move(error), was_cancelled);
+}
+
+void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& reason) {
+    t.woken_by_cancel_ = false;
+    if (probe_) [[unlikely]] { if (abort) probe_->parked(); }
+    t.deliverable_ = deliverable(t);
+    t.abort_ = abort;
+    t.abort_arg_ = arg;
+    t.reason_ = &reason;
+    t.since_ = turn_time_;
+    t.state_ = task_state::parked;
+    arm_chain(t.scope_);
+    if (abort && t.deliverable_ && must_raise(t)) {
+        abort_park(t);
+        if (t.state_ != task_state::parked) {  // aborted on the spot: it is in the ready queue, and goes on in its turn
+            t.reason_ = nullptr;
+        }
+    }
+    step_ends(t);
+    run_next(pick());
+    t.reason_ = nullptr;
+    if (t.inject_) [[unlikely]] {
+        std::exception_ptr e = *t.inject_;
+        t.inject_ = nullptr;
+        std::rethrow_exception(std::move(e));
+    }
+}
+
+bool kernel::unpark(task_record& t) noexcept {
+    if (t.state_ != task_state::parked) return false;
+    t.abort_ = nullptr;
+    make_ready(t);
+    return true;
+}
+
+void kernel::resume_now(task_record& t) noexcept {
+    WEFT_ASSERT(t.state_ == task_state::parked, "a task was woken that does not wait");
+    t.abort_ = nullptr;
+    // Directly only from the loop, outside of a turn: then this flow has nothing else to do, and is what runs next
+    // when the task waits again. Under an oracle the order is a choice, so it goes through the queue.
+    if (oracle_ || in_turn_ || current_ || &fibers_.current() != &fibers_.loop()) { make_ready(t); return; }
+    if (t.delivery_queued_) { undelivered_.remove(t); t.delivery_queued_ = false; }
+    turn_time_ = now();
+    run_next(&t);
+    finish_if_done();
+    rearm();
+}
+
+void kernel::yield(task_record& t) {
+    if (oracle_ && !ready_.empty() && oracle_->choose(choice::checkpoint, 2) == 1) return;
+    t.state_ = task_state::ready;
+    arm_chain(t.scope_);
+    ready_.push(t);
+    if (!instruments_.empty()) [[unlikely]] {
+        instruments([&](instrument& i) { i.task_scheduled({t.id_, t.name_.get()}); });
+        step_ends(t);
+    }
+    if (!in_turn_) need_turn();
+    run_next(pick());
+}
+
+// --- Boost.Fiber's own primitives ---
+
+void kernel::suspended_by_foreign(fiber_slot&) noexcept {
+    if (!current_) return;
+    current_->state_ = task_state::foreign;
+    current_->since_ = turn_time_;
+    static constexpr wait_reason reason{"boost::fibers primitive"};
+    current_->reason_ = &reason;
+    ++foreign_waits_;
+    current_ = nullptr;
+}
+
+void kernel::resumed_by_foreign(fiber_slot& s) noexcept {
+    for (task_record& t : records_) {  // rare: weft's own primitives never come here
+        if (t.state_ == task_state::foreign && t.fiber_ == &s) {
+            t.state_ = task_state::running;
+            t.reason_ = nullptr;
+            --foreign_waits_;
+            current_ = &t;
+            return;
+        }
+    }
+}
+
+// --- instruments ---
+
+void kernel::add_instrument(std::shared_ptr<instrument> i) { instruments_.push_back(std::move(i)); }
+
+void kernel::remove_instrument(instrument const& i) noexcept {
+    std::erase_if(instruments_, [&](auto const& p) { return p.get() == &i; });
+}
+
+void kernel::before_io_wait(duration timeout) { instruments([&](instrument& i) { i.before_io_wait(timeout); }); }
+void kernel::after_io_wait(duration timeout) { instruments([&](instrument& i) { i.after_io_wait(timeout); }); }
+
+run_statistics kernel::statistics() const noexcept {
+    run_statistics s;
+    s.living = living_;
+    s.ready = ready_.size();
+    s.running = current_ ? 1 : 0;
+    s.foreign = foreign_waits_;
+    s.parked = living_ - s.ready - s.running - s.foreign;
+    s.deadlines = deadlines_.size();
+    s.next_deadline = next_deadline();
+    s.fibers = fibers_.count();
+    s.idle_fibers = fibers_.idle_count();
+    s.stack_size = options_.stack_size;
+    s.turns = turns_;
+    s.switches = steps_;
+    s.spawned = next_id_ - 1;
+    s.seed = seed_;
+    return s;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSL-1.0
+// The life of a run: main, the end of tasks, nurseries as the kernel sees them, idleness, deadlock.
+#include "core/kernel.hpp"
+
+#include "core/context_map.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+namespace weft::detail {
+
+namespace {
+
+run_options checked(run_options o) {
+    if (this_kernel) throw_misuse("weft::run was called inside of a run on the same thread",
+                                  "use a nursery for more tasks, or a new thread for another runtime.");
+    if (o.stack_size < 16 * 1024) throw_misuse("run_options::stack_size is below 16 KiB", "ordinary library calls need 6 to 12 KB; the default is 256 KiB.");
+    if (o.stack_size > (std::size_t{1} << 34)) throw_misuse("run_options::stack_size is above 16 GiB", "pass bytes, not bits; the default is 256 KiB.");
+    if (o.guard_size < 4096 || o.guard_size > (std::size_t{1} << 30)) throw_misuse("run_options::guard_size is not between a page and 1 GiB", "the default is 64 KiB.");
+    return o;
+}
+
+std::uint64_t draw_seed() {
+    std::random_device d;
+    return (std::uint64_t{d()} << 32) | d();
+}
+
+}  // namespace
+
+kernel::kernel(run_options const& options)
+    : options_(checked(options)), clock_(options.clock), virtual_(clock_ && clock_->is_virtual()), oracle_(options.oracle),
+      deadlock_(options.deadlock), seed_(options.seed ? *options.seed : draw_seed()), random_(seed_),
+      instruments_(options.instruments),
+      fibers_(*this, stack_options{options.stack_size, options.guard_size, options.guard}) {
+    this_kernel = this;
+    try {
+        driver_ = options.make_driver ? options.make_driver() : make_default_driver();
+    } catch (...) {
+        this_kernel = nullptr;
+        throw;
+    }
+    static std::atomic<std::uint64_t> runs{0};
+    run_id_ = ++runs;
+    started_at_ = turn_time_ = now();
+    root_.run = this;
+    root_.state = &root_state_;
+    root_.open = true;
+    root_state_.set_name("run " + options_.name);
+    enter(root_state_, nullptr, &root_);
+}
+
+kernel::~kernel() {
+    leave(root_state_);
+    run_locals.clear();
+    driver_.reset();  // destroys handlers that were never called; their destructors may still ask for this run
+    this_kernel = nullptr;
+}
+
+void kernel::run_main(main_fn fn, void* arg) {
+    main_fn_ = fn;
+    main_arg_ = arg;
+    instruments([](instrument& i) { i.before_run(); });
+    task_record& t = allocate(root_);
+    main_ = &t;
+    t.main_ = true;
+    t.name_.set("main");
+    t.invoke_ = [](task_record&) { this_kernel->main_fn_(this_kernel->main_arg_); };
+    t.discard_ = [](task_record&) noexcept {};
+    start(t);
+    driver_->run(*this);
+    instruments([](instrument& i) { i.after_run(); });
+
+    std::exception_ptr error = std::move(main_error_);
+    if (error && deadlock_error_ && single_leaf(error) == deadlock_error_) error = deadlock_error_;
+    if (!root_.errors.empty()) {
+        if (error) root_.errors.insert(root_.errors.begin(), error);
+        if (root_.errors.size() == 1 && root_.errors.front() == deadlock_error_) std::rethrow_exception(deadlock_error_);
+        throw_group("run \"" + options_.name + "\" ended with errors", std::move(root_.errors));
+    }
+    if (error) std::rethrow_exception(error);
+    if (root_.cancelled) {
+        std::string why = root_state_.info() ? root_state_.info()->reason : std::string();
+        throw task_cancelled_error(message("W015", "the main task was cancelled" + (why.empty() ? "" : ": " + why), "", ""));
+    }
+}
+
+void run_main(run_options const& options, main_fn fn, void* arg) {
+    kernel k(options);
+    k.run_main(fn, arg);
+}
+
+// --- the end of a task ---
+
+void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cancelled) {
+    nursery_record& n = *t.nursery_;
+    WEFT_ASSERT(!t.open_nurseries_, "a task ended with an open nursery");
+    WEFT_ASSERT(t.scope_ == n.state, "a task ended inside a scope that it had entered");
+    step_ends(t);
+    if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.task_exited({t.id_, t.name_.get()}); });
+    (t.sibling_prev_ ? t.sibling_prev_->sibling_next_ : n.children) = t.sibling_next_;
+    if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
+    --(t.service_ ? n.service_count : n.child_count);
+    --living_;
+    if (error) {
+        if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
+        else if (t.main_) main_error_ = error;
+        else if (!t.starting_) child_failed(n, error, t.id_, t.name_.get());
+    }
+    if (t.on_end_) t.on_end_(t, error, was_cancelled);
+    if (n.child_ended) n.child_ended(n, t);
+    if (n.waiter && (n.child_count <= n.wake_at || t.service_)) unpark(*n.waiter);
+    if (t.main_) {
+        main_done_ = true;
+        auto info = std::make_shared<cancel_info>();
+        info->source = cancel_source::run_ended;
+        info->reason = "the main task ended";
+        cancel(root_state_, std::move(info));
+    }
+    if (t.locals_) { context_map::release(t.locals_); t.locals_ = nullptr; }
+    t.fiber_ = nullptr;
+    t.on_end_ = nullptr;
+    t.result_ = nullptr;
+    t.callable_ = nullptr;
+    t.service_ = t.starting_ = t.main_ = t.raised_ = false;
+    t.swallowed_ = 0;
+    t.place_ = {};
+    current_ = nullptr;
+    release(t);
+    if (living_ == 0) finish_if_done();
+}
+
+void kernel::fail_unstarted(task_record& t, std::exception_ptr e) {
+    t.discard_(t);
+    task_ended(t, std::move(e), false);
+}
+
+void kernel::finish_if_done() {
+    if (!finished_ && main_done_ && living_ == 0) {
+        finished_ = true;
+        driver_->interrupt();
+    }
+}
+
+// --- nurseries ---
+
+void kernel::open(nursery_record& n, cancel_state& s, task_record& t) {
+    n.run = this;
+    n.state = &s;
+    n.parent = &t;
+    n.open = true;
+    n.next_open = t.open_nurseries_;
+    t.open_nurseries_ = &n;
+    enter(s, &t, &n);
+}
+
+void kernel::close(nursery_record& n) noexcept {
+    WEFT_ASSERT(n.parent->open_nurseries_ == &n, "nurseries were closed out of order");
+    WEFT_ASSERT(!n.children, "a nursery was closed with children");
+    n.open = false;
+    n.parent->open_nurseries_ = n.next_open;
+    leave(*n.state);
+}
+
+void kernel::child_failed(nursery_record& n, std::exception_ptr e, std::uint64_t id, std::string_view name) {
+    n.errors.push_back(std::move(e));
+    if (state_access::cancelled(*n.state)) return;
+    auto info = std::make_shared<cancel_info>();
+    info->source = cancel_source::child_failed;
+    info->scope = n.state->name();
+    info->source_task = id;
+    info->source_name = name;
+    info->reason = id ? "child #" + std::to_string(id) + " \"" + std::string(name) + "\" failed" : "the nursery's body failed";
+    cancel(*n.state, std::move(info));
+}
+
+// --- what comes from the loop ---
+
+void kernel::callback_failed(std::exception_ptr e) {
+    root_.errors.push_back(std::move(e));
+    auto info = std::make_shared<cancel_info>();
+    info->source = cancel_source::run_ended;
+    info->reason = "a callback failed";
+    cancel(root_state_, std::move(info));
+}
+
+void kernel::loop_stopped() {
+    auto info = std::make_shared<cancel_info>();
+    info->source = cancel_source::run_ended;
+    info->reason = "the loop was stopped";
+    cancel(root_state_, std::move(info));
+}
+
+duration kernel::idle_threshold() const noexcept {
+    duration d = virtual_ ? clock_->idle_threshold() : duration::max();
+    for (idle_waiter* w = idle_waiters_; w; w = w->next) d = std::min(d, w->cushion);
+    return d;
+}
+
+bool kernel::idle(duration idle_for) {
+    if (idle_waiters_) {  // these win over the clock's jump
+        duration least = idle_waiters_->cushion;
+        for (idle_waiter* w = idle_waiters_; w; w = w->next) least = std::min(least, w->cushion);
+        if (least > idle_for) return false;
+        for (idle_waiter* w = idle_waiters_; w; w = w->next) {
+            if (w->cushion == least) unpark(*w->task);
+        }
+        return true;
+    }
+    return virtual_ && idle_for >= clock_->idle_threshold() && clock_->idle(next_deadline()) ;
+}
+
+void kernel::add_idle_waiter(idle_waiter& w) {
+    w.next = idle_waiters_;
+    idle_waiters_ = &w;
+    driver_->interrupt();
+}
+
+void kernel::remove_idle_waiter(idle_waiter& w) noexcept {
+    for (idle_waiter** p = &idle_waiters_; *p; p = &(*p)->next) {
+        if (*p == &w) { *p = w.next; return; }
+    }
+}
+
+std::exception_ptr kernel::make_deadlock_error() {
+    std::string text = message("W013", "deadlock: " + std::to_string(living_) + (living_ == 1 ? " task waits" : " tasks wait") +
+                               "; no timer, I/O, callback or thread can wake any",
+                               "every task of the run waits for another one, or for something that nobody will do.",
+                               "find below what each waits for; give one of the waits a deadline, or signal it.");
+    return std::make_exception_ptr(deadlock_error(text + dump_tree(*this)));
+}
+
+// The first time, the error is raised in main, which may handle it. If nothing goes on after that, the run is
+// cancelled; then every wait is broken, shielded ones too. A tree that still does not move cannot be ended.
+bool kernel::stuck() {
+    if (externally_wakeable()) return false;
+    auto break_wait = [&](task_record& t) {
+        if (t.state_ != task_state::parked || !t.abort_) return false;
+        abort_park(t);
+        if (t.state_ == task_state::parked) return false;
+        t.woken_by_cancel_ = false;
+        t.inject_ = &deadlock_error_;
+        return true;
+    };
+    deadlock_error_ = make_deadlock_error();
+    switch (++deadlocks_) {
+        case 1: {
+            if (!main_done_ && break_wait(*main_)) return true;
+            nursery_record* n = main_done_ ? nullptr : main_->open_nurseries_;
+            if (n && n->waiter == main_) { child_failed(*n, deadlock_error_, 0, {}); return true; }
+            [[fallthrough]];
+        }
+        case 2: {
+            root_.errors.push_back(deadlock_error_);
+            auto info = std::make_shared<cancel_info>();
+            info->source = cancel_source::deadlock;
+            info->reason = "deadlock";
+            cancel(root_state_, std::move(info));
+            return true;
+        }
+        case 3:
+            for (task_record& t : records_) break_wait(t);
+            return true;
+        default:
+            std::fputs((message("W014", "the tasks below can neither go on nor be cancelled", "", "a wait without an abort function is never woken.") +
+                        dump_tree(*this)).c_str(), stderr);
+            std::abort();
+    }
+}
+
+}  // namespace weft::detail
