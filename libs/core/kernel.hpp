@@ -143,6 +143,7 @@ public:
 
     // --- testing ---
     void set_probe(cancel_probe* p) noexcept { probe_ = p; }
+    cancel_probe* probe() const noexcept { return probe_; }
     void add_idle_waiter(idle_waiter& w);
     void remove_idle_waiter(idle_waiter& w) noexcept;
 

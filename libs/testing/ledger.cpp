@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <weft/testing/ledger.hpp>
+
+#include "core/kernel.hpp"
+
+#include <filesystem>
+
+namespace weft::testing {
+
+std::size_t open_descriptors() {
+    std::size_t n = 0;
+    for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd")) { static_cast<void>(entry); ++n; }
+    return n - 1;  // the one that reads the directory
+}
+
+ledger::ledger() : descriptors_(open_descriptors()) {
+    if (weft::detail::kernel* k = weft::detail::this_kernel) {
+        in_run_ = true;
+        run_statistics s = k->statistics();
+        tasks_ = s.living;
+        deadlines_ = s.deadlines;
+    }
+}
+
+std::string ledger::difference() const {
+    std::string d;
+    auto compare = [&](char const* what, std::size_t before, std::size_t after) {
+        if (before != after) d += std::string(d.empty() ? "" : ", ") + what + ": " + std::to_string(before) + " before, " + std::to_string(after) + " after";
+    };
+    weft::detail::kernel* k = weft::detail::this_kernel;
+    if (in_run_ && k) {
+        run_statistics s = k->statistics();
+        compare("tasks", tasks_, s.living);
+        compare("deadlines", deadlines_, s.deadlines);
+        if (k->stop_waiters) d += std::string(d.empty() ? "" : ", ") + "waiters for a stop request are left";
+        std::size_t busy = s.fibers - s.idle_fibers;
+        if (busy > s.living) d += std::string(d.empty() ? "" : ", ") + "fibers: " + std::to_string(busy) + " busy for " + std::to_string(s.living) + " tasks";
+    }
+    compare("descriptors", descriptors_, open_descriptors());
+    return d;
+}
+
+}  // namespace weft::testing
