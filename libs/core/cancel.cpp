@@ -26,6 +26,10 @@ std::string cancelled::message() const {
 
 namespace detail {
 
+namespace {
+constexpr std::size_t delivery_slice = 256;  // ready tasks up to which a cancellation wakes waiting ones at once
+}
+
 struct cancelled_access {
     static cancelled make(std::shared_ptr<cancel_info const> info) noexcept { return cancelled(std::move(info)); }
 };
@@ -176,21 +180,21 @@ void kernel::recompute(cancel_state& s) {
 
 void kernel::deliver(task_record& t) {
     if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_ || t.delivery_queued_) return;
-    if (delivery_budget_ == 0) {  // sliced: I/O is polled between the slices
+    // In slices: whoever becomes ready meanwhile, and I/O, does not queue behind a hundred thousand unwinding tasks.
+    if (ready_.woken() >= delivery_slice) {
         undelivered_.push_back(t);
         t.delivery_queued_ = true;
         need_turn();
         return;
     }
-    --delivery_budget_;
     abort_park(t);
 }
 
 void kernel::deliver_slice() {
-    while (!undelivered_.empty() && delivery_budget_ > 0) {
+    while (!undelivered_.empty() && ready_.woken() < delivery_slice) {
         task_record* t = undelivered_.pop_front();
         t->delivery_queued_ = false;
-        if (t->scope_->effective_) { --delivery_budget_; abort_park(*t); }
+        if (t->scope_->effective_) abort_park(*t);
     }
 }
 
@@ -221,7 +225,6 @@ void kernel::cancel(cancel_state& s, std::shared_ptr<cancel_info const> info) {
     if (s.source_) s.source_->request_stop();
     if (s.kernel_ != this) return;  // not entered yet: enter() takes the level over
     disarm_node(s);
-    if (!in_turn_) delivery_budget_ = std::max(delivery_budget_, 512u);
     recompute(s);
 }
 

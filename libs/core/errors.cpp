@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace weft::detail {
 
@@ -18,6 +19,18 @@ std::string message(char const* code, std::string const& what, std::string const
 std::string in_task() {
     task_record* t = this_kernel ? this_kernel->current() : nullptr;
     return t ? ", in task #" + std::to_string(t->id_) + " \"" + std::string(t->name_.get()) + "\"" : std::string();
+}
+
+std::string place_text(std::source_location const& place) {
+    char const* file = place.file_name();
+    if (char const* slash = std::strrchr(file, '/')) file = slash + 1;
+    return std::string(file) + ":" + std::to_string(place.line());
+}
+
+std::string nursery_name(nursery_record const& n) {
+    std::string const& name = n.state->name();
+    if (name.empty()) return place_text(n.place);
+    return n.place.line() == 0 ? "\"" + name + "\"" : "\"" + name + "\" (" + place_text(n.place) + ")";
 }
 
 void throw_misuse(char const* what, char const* help) { throw misuse_error(message("W001", what + in_task(), "", help)); }

@@ -14,7 +14,6 @@ constexpr unsigned max_picks = 4096;                       // of one turn
 constexpr unsigned picks_per_check = 16;                   // between clock reads, so that one costs 1 to 2 ns a pick
 constexpr unsigned picks_under_oracle = 64;                // no real clock: the schedule must repeat
 constexpr auto turn_length = std::chrono::microseconds(250);
-constexpr unsigned aborts_per_turn = 512;                  // parked tasks woken by cancellation in one turn
 
 std::uint64_t splitmix(std::uint64_t& s) noexcept {
     std::uint64_t z = (s += 0x9e3779b97f4a7c15);
@@ -95,7 +94,6 @@ bool kernel::turn() {
     auto real = std::chrono::steady_clock::now();
     turn_end_ = real + turn_length;
     turn_time_ = clock_ ? clock_->now() : real;
-    delivery_budget_ = aborts_per_turn;
     if (probe_ && probe_->due()) probe_->fire();
     expire(turn_time_);
     deliver_slice();

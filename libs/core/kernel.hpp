@@ -191,7 +191,6 @@ private:
 
     ready_queue ready_;
     task_list undelivered_;           ///< parked tasks whose abort is due: cancellation in slices
-    unsigned delivery_budget_{};      ///< aborts left in this turn
     task_record* current_{};          ///< the running task; null in callbacks
     bool in_turn_{};
     bool turn_requested_{};

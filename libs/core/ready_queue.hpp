@@ -35,15 +35,24 @@ private:
 };
 
 /// Tasks runnable now form one batch; one that becomes runnable meanwhile waits for the next. A batch runs first to
-/// last or last to first, as its owner says when it begins.
+/// last or last to first, as its owner says when it begins. Of tasks that have not run yet a batch takes only so many:
+/// a hundred thousand started at once must not stand between a deadline and the task that it wakes.
 class ready_queue {
 public:
-    bool empty() const noexcept { return batch_.empty() && next_.empty(); }
-    std::size_t size() const noexcept { return batch_.size() + next_.size(); }
-    void push(task_record& t) noexcept { next_.push_back(t); }
+    static constexpr std::size_t first_runs = 256;  ///< in one batch
+
+    bool empty() const noexcept { return batch_.empty() && next_.empty() && new_.empty(); }
+    std::size_t size() const noexcept { return batch_.size() + next_.size() + new_.size(); }
+    /// Those that have run before: what a woken task may have to wait for, apart from first_runs.
+    std::size_t woken() const noexcept { return batch_.size() + next_.size(); }
+    void push(task_record& t) noexcept { (t.fiber_ ? next_ : new_).push_back(t); }
     bool batch_empty() const noexcept { return batch_.empty(); }
     std::size_t batch_size() const noexcept { return batch_.size(); }
-    void begin_batch(bool backwards) noexcept { std::swap(batch_, next_); backwards_ = backwards; }
+    void begin_batch(bool backwards) noexcept {
+        std::swap(batch_, next_);
+        for (std::size_t i = 0; i < first_runs && !new_.empty(); ++i) batch_.push_back(*new_.pop_front());
+        backwards_ = backwards;
+    }
     task_record* pop() noexcept { return backwards_ ? batch_.pop_back() : batch_.pop_front(); }
     task_record* pop_at(std::size_t i) noexcept {
         task_record* t = batch_.front();
@@ -55,6 +64,7 @@ public:
 private:
     task_list batch_;
     task_list next_;
+    task_list new_;
     bool backwards_{};
 };
 

@@ -168,7 +168,7 @@ void kernel::child_failed(nursery_record& n, std::exception_ptr e, std::uint64_t
     if (state_access::cancelled(*n.state)) return;
     auto info = std::make_shared<cancel_info>();
     info->source = cancel_source::child_failed;
-    info->scope = n.state->name();
+    info->scope = nursery_name(n);
     info->source_task = id;
     info->source_name = name;
     info->reason = id ? "child #" + std::to_string(id) + " \"" + std::string(name) + "\" failed" : "the nursery's body failed";

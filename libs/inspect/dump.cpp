@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <ostream>
 #include <sstream>
@@ -45,9 +44,7 @@ private:
     std::string line(task_record const& t, bool with_age) const {
         std::ostringstream s;
         if (t.name_.get().empty()) {
-            char const* file = t.place_.file_name();
-            if (char const* slash = std::strrchr(file, '/')) file = slash + 1;
-            s << "task " << file << ':' << t.place_.line();
+            s << "task " << place_text(t.place_);
         } else {
             s << t.name_.get();
         }
@@ -109,13 +106,7 @@ private:
         std::reverse(open.begin(), open.end());  // outermost first
         std::string in = indent;
         for (nursery_record* n : open) {
-            os_ << in << "└─ nursery " << n->state->name();
-            if (n->place.line() != 0) {
-                char const* file = n->place.file_name();
-                if (char const* slash = std::strrchr(file, '/')) file = slash + 1;
-                std::string place = std::string(file) + ":" + std::to_string(n->place.line());
-                if (place != n->state->name()) os_ << "  " << place;
-            }
+            os_ << in << "└─ nursery " << nursery_name(*n);
             time_point d = state_access::deadline(*n->state);
             if (d != never) os_ << "  deadline in " << age(d - now_);
             if (!n->open) os_ << "  closed";

@@ -15,15 +15,9 @@ namespace weft {
 namespace detail {
 
 namespace {
-std::string place_text(std::source_location const& p) {
-    char const* file = p.file_name();
-    if (char const* slash = std::strrchr(file, '/')) file = slash + 1;
-    return std::string(file) + ":" + std::to_string(p.line());
-}
-
 [[noreturn]] WEFT_COLD void throw_closed(nursery_record& n, std::string_view name, std::source_location const& from) {
     throw nursery_closed_error(message("W004",
-        "nursery \"" + n.state->name() + "\" (" + place_text(n.place) + ") is closed; cannot start \"" + std::string(name) + "\"  " + place_text(from),
+        "nursery " + nursery_name(n) + " is closed; cannot start \"" + std::string(name) + "\"  " + place_text(from),
         n.body_done ? "its block has ended, and so have its children." : "close() or shutdown() was called on it.",
         "start the task from inside the block, before it is closed."));
 }
@@ -92,9 +86,9 @@ void handle_state::on_end(task_record& t, std::exception_ptr const& e, bool was_
 void throw_empty_handle() { throw_misuse("an empty task_handle was used", "take handles from nursery::spawn."); }
 void throw_started_twice() { throw_misuse("task_status::started was called twice", "report once; use a channel for further values."); }
 
-void throw_body_cancelled(cancel_state const& s) {
-    throw task_cancelled_error(message("W042", "the body of nursery \"" + s.name() + "\" was to return a value, but the nursery was cancelled first: " +
-        std::string(s.reason()), "", "return an std::optional from a scope inside the body, or store the result outside."));
+void throw_body_cancelled(nursery& n) {
+    throw task_cancelled_error(message("W042", "the body of nursery " + nursery_name(n.record()) + " was to return a value, but the nursery was cancelled first: " +
+        std::string(n.scope().reason()), "", "return an std::optional from a scope inside the body, or store the result outside."));
 }
 
 // --- start() ---
@@ -119,7 +113,7 @@ nursery::nursery(nursery_options options, std::source_location place) {
     record_.owner = this;
     record_.place = place;
     record_.max_children = options.max_children;
-    scope_.set_name(options.name.empty() ? detail::place_text(place) : options.name);
+    if (!options.name.empty()) scope_.set_name(options.name);
     this_kernel->open(record_, scope_, t);
 }
 
@@ -154,7 +148,7 @@ void nursery::end_services() {
             auto info = std::make_shared<cancel_info>();
             info->source = cancel_source::nursery_ended;
             info->reason = "its nursery ended";
-            info->scope = scope_.name();
+            info->scope = detail::nursery_name(record_);
             this_kernel->cancel(s->scope, std::move(info));
         }
         while (!s->ended) {
@@ -168,7 +162,7 @@ void nursery::end_services() {
 void nursery::finish() {
     detail::kernel& k = *this_kernel;
     record_.body_done = true;
-    k.yield(*k.current());  // a schedule point, also if there is nobody to wait for
+    if (record_.child_count + record_.service_count + record_.pending_starts == 0) k.yield(*k.current());  // a schedule point in any case
     // A service may start children while it ends, and a child may start services.
     do { wait_children(0); end_services(); } while (record_.child_count + record_.service_count + record_.pending_starts > 0);
     bool absorbed = k.catches(scope_);
@@ -188,7 +182,7 @@ void nursery::finish() {
         return;
     }
     if (cancelled && !absorbed) errors.push_back(std::move(cancelled));
-    throw exception_group("nursery \"" + scope_.name() + "\"", std::move(errors));
+    throw exception_group("nursery " + detail::nursery_name(record_), std::move(errors));
 }
 
 void nursery::adopt(detail::task_record& t, std::shared_ptr<detail::handle_state> s) {
@@ -209,7 +203,7 @@ void nursery::wait_for_room() {
     auto full = [&] { return record_.child_count >= record_.max_children; };
     if (!full()) return;
     if (this_kernel && !this_kernel->current()) {
-        throw would_block(detail::message("W043", "nursery \"" + scope_.name() + "\" has its max_children; a callback cannot wait for room", "",
+        throw would_block(detail::message("W043", "nursery " + detail::nursery_name(record_) + " has its max_children; a callback cannot wait for room", "",
                                           "start the task later, or raise nursery_options::max_children."));
     }
     detail::task_record& t = self("nursery::start_soon");

@@ -172,7 +172,7 @@ private:
 };
 
 namespace detail {
-[[noreturn]] WEFT_COLD void throw_body_cancelled(cancel_state const& s);
+[[noreturn]] WEFT_COLD void throw_body_cancelled(nursery& n);
 }
 
 /// Opens a nursery around body(n), waits for all its children, and returns what the body returns.
@@ -203,7 +203,7 @@ auto with_nursery(nursery_options options, F&& body, std::source_location place 
     if (error) n.body_failed(std::move(error), was_cancelled);
     n.finish();
     if constexpr (!std::is_void_v<R>) {
-        if (!result) detail::throw_body_cancelled(n.scope());
+        if (!result) detail::throw_body_cancelled(n);
         return std::move(*result);
     }
 }

@@ -122,6 +122,12 @@ struct nursery_record {
     void (*child_ended)(nursery_record&, task_record&){};  ///< wakes those who wait for room; may be null
 };
 
+/// "server.cpp:31", without the folders.
+std::string place_text(std::source_location const& place);
+/// `"name" (server.cpp:31)`, or the place alone for one without a name. Made when it is needed: opening a nursery costs
+/// no allocation.
+std::string nursery_name(nursery_record const& n);
+
 }  // namespace weft::detail
 
 #endif
