@@ -99,6 +99,8 @@ void start_state::report() {
     if (state_access::effective(*waiting->state) || !child) return;
     moved = true;
     child->starting_ = false;
+    child->on_end_ = nullptr;  // from here on nobody waits for its end but the nursery, and this state may end before it
+    child->result_ = nullptr;
     this_kernel->reparent(*child, *target);
     if (waiting->waiter) this_kernel->unpark(*waiting->waiter);
 }
@@ -244,7 +246,6 @@ void nursery::begin_start(detail::start_state& s, nursery& hidden, detail::task_
     t.result_ = &s;
     t.on_end_ = [](detail::task_record& r, std::exception_ptr const& e, bool was_cancelled) {
         auto* st = static_cast<detail::start_state*>(r.result_);
-        if (st->moved) return;
         st->child = nullptr;
         if (e && !was_cancelled) st->error = e;
     };
