@@ -200,6 +200,8 @@ void kernel::deliver_slice() {
 
 // Calls the abort function, at most once a park. It runs in the canceller's context and must not throw.
 void kernel::abort_park(task_record& t) {
+    if (!t.abort_) return;
+    if (t.delivery_queued_) { undelivered_.remove(t); t.delivery_queued_ = false; }
     abort_fn abort = t.abort_;
     t.abort_ = nullptr;
     abort_answer answer;

@@ -21,22 +21,31 @@ std::uint64_t splitmix(std::uint64_t& s) noexcept {
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     return z ^ (z >> 31);
 }
+
 }  // namespace
 
 // --- records ---
 
 task_record& kernel::allocate(nursery_record& n) {
+    if (!free_) grow_records();
     task_record* t = free_;
-    if (t) free_ = t->next_;
-    else t = &records_.emplace_back();
+    free_ = t->next_;
     t->nursery_ = &n;
     t->scope_ = n.state;
     t->id_ = next_id_++;
     return *t;
 }
 
+void kernel::grow_records() {
+    auto block = std::make_unique<task_record[]>(records_per_block);
+    records_.push_back(std::move(block));
+    for (std::size_t i = records_per_block; i-- > 0;) {
+        records_.back()[i].next_ = free_;
+        free_ = &records_.back()[i];
+    }
+}
+
 void kernel::release(task_record& t) noexcept {
-    ++t.generation_;
     t.state_ = task_state::unused;
     t.name_.clear();
     t.next_ = free_;
@@ -196,18 +205,14 @@ void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& 
     t.woken_by_cancel_ = false;
     if (probe_) [[unlikely]] { if (abort) probe_->parked(); }
     t.deliverable_ = deliverable(t);
+    bool at_once = abort && t.deliverable_ && must_raise(t);  // asked before it counts as parked: a deadline may expire here
     t.abort_ = abort;
     t.abort_arg_ = arg;
     t.reason_ = &reason;
     t.since_ = turn_time_;
     t.state_ = task_state::parked;
     arm_chain(t.scope_);
-    if (abort && t.deliverable_ && must_raise(t)) {
-        abort_park(t);
-        if (t.state_ != task_state::parked) {  // aborted on the spot: it is in the ready queue, and goes on in its turn
-            t.reason_ = nullptr;
-        }
-    }
+    if (at_once) abort_park(t);  // goes through the ready queue, and raises in its turn
     step_ends(t);
     run_next(pick());
     t.reason_ = nullptr;
@@ -264,15 +269,13 @@ void kernel::suspended_by_foreign(fiber_slot&) noexcept {
 }
 
 void kernel::resumed_by_foreign(fiber_slot& s) noexcept {
-    for (task_record& t : records_) {  // rare: weft's own primitives never come here
-        if (t.state_ == task_state::foreign && t.fiber_ == &s) {
-            t.state_ = task_state::running;
-            t.reason_ = nullptr;
-            --foreign_waits_;
-            current_ = &t;
-            return;
-        }
-    }
+    for_each_record([&](task_record& t) {  // rare: weft's own primitives never come here
+        if (t.state_ != task_state::foreign || t.fiber_ != &s) return;
+        t.state_ = task_state::running;
+        t.reason_ = nullptr;
+        --foreign_waits_;
+        current_ = &t;
+    });
 }
 
 // --- instruments ---

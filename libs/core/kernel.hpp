@@ -12,7 +12,6 @@
 #include "core/ready_queue.hpp"
 
 #include <cstdio>
-#include <deque>
 
 namespace weft::detail {
 
@@ -170,6 +169,10 @@ private:
     void finish_if_done();
     void fail_unstarted(task_record& t, std::exception_ptr e);
     bool budget_left();
+    void grow_records();
+    template <class F> void for_each_record(F&& f) {
+        for (auto const& block : records_) for (std::size_t i = 0; i < records_per_block; ++i) f(block[i]);
+    }
     template <class F> void instruments(F&& f);
 
     run_options options_;
@@ -199,7 +202,8 @@ private:
     time_point turn_end_{};           ///< real time
     time_point turn_time_{};          ///< the run's clock at the start of the turn
 
-    std::deque<task_record> records_; ///< never shrinks during a run: stale references stay readable
+    static constexpr std::size_t records_per_block = 64;
+    std::vector<std::unique_ptr<task_record[]>> records_;  ///< blocks; never given back during a run, so that stale references stay readable
     task_record* free_{};
     struct root_scope final : cancel_state {};
     root_scope root_state_;

@@ -260,7 +260,7 @@ bool kernel::stuck() {
             return true;
         }
         case 3:
-            for (task_record& t : records_) break_wait(t);
+            for_each_record([&](task_record& t) { break_wait(t); });
             return true;
         default:
             std::fputs((message("W014", "the tasks below can neither go on nor be cancelled", "", "a wait without an abort function is never woken.") +

@@ -56,10 +56,10 @@ struct alarm_node : timer_node {
 /// A task: a small pooled record. It takes a fiber only when it first runs, and gives it back when it ends.
 ///
 /// The pool never returns records to the allocator before the run ends, so that a stale task_ref can be recognised by
-/// its generation.
-struct task_record {
-    // Ready queue, pending-delivery queue or free list, whichever state_ says. Changed by the kernel only.
-    task_record* next_{};
+/// its id.
+struct alignas(64) task_record {
+    // First line: the queues and the tree.
+    task_record* next_{};               ///< ready queue, pending-delivery queue or free list, whichever state_ says
     task_record* prev_{};
     worker* fiber_{};                   ///< null until first run
     cancel_state* scope_{};             ///< innermost scope; the nursery's at start
@@ -68,14 +68,14 @@ struct task_record {
     task_record* sibling_prev_{};
     std::uint64_t id_{};
 
+    // Second line: what runs, and its state. A task that never waits touches nothing behind the start of storage_.
     void (*invoke_)(task_record&){};    ///< runs the callable, on the task's fiber; may throw
     void (*discard_)(task_record&) noexcept {};  ///< destroys the callable
     void* callable_{};                  ///< in storage_, or on the heap
-    abort_fn abort_{};                  ///< while parked: null if the wait cannot be cancelled, or was already
-    void* abort_arg_{};
-    wait_reason const* reason_{};       ///< while parked or foreign
-    time_point since_{};                ///< when it parked, to the precision of a turn
-    std::uint32_t generation_{};
+    void (*on_end_)(task_record&, std::exception_ptr const& error, bool was_cancelled){};  ///< after the callable is gone; may be null
+    context_map* locals_{};             ///< task_local values; shared with the parent until one changes them
+    nursery_record* open_nurseries_{};  ///< innermost first
+    std::uint32_t swallowed_{};         ///< cancellations that were raised again after a catch that did not rethrow
     task_state state_{task_state::unused};
     bool woken_by_cancel_{};            ///< how the last park ended
     bool deliverable_{};                ///< while parked: may a cancellation be raised on waking (unwinding rule)
@@ -84,19 +84,20 @@ struct task_record {
     bool service_{};                    ///< started by start_service
     bool starting_{};                   ///< started by nursery::start, has not called started() yet
     bool main_{};
-    std::uint32_t swallowed_{};         ///< cancellations that were raised again after a catch that did not rethrow
 
-    std::exception_ptr* inject_{};      ///< kernel: throw this from the current park (deadlock report)
-    nursery_record* open_nurseries_{};  ///< innermost first
-    alarm_node alarm_{};                ///< a sleep's place in the deadline heap
-    context_map* locals_{};             ///< task_local values; shared with the parent until one changes them
+    // Third line and on.
     std::source_location place_{};      ///< where it was started
     task_name name_{};
-    void* result_{};                    ///< the handle's or status' state
-    void (*on_end_)(task_record&, std::exception_ptr const& error, bool was_cancelled){};  ///< after the callable is gone; may be null
-
     static constexpr std::size_t inline_size = 64;
     alignas(std::max_align_t) std::byte storage_[inline_size];
+
+    void* result_{};                    ///< the handle's or status' state
+    abort_fn abort_{};                  ///< while parked: null if the wait cannot be cancelled, or was already
+    void* abort_arg_{};
+    wait_reason const* reason_{};       ///< while parked or foreign
+    time_point since_{};                ///< when it parked, to the precision of a turn
+    std::exception_ptr* inject_{};      ///< kernel: throw this from the current park (deadlock report)
+    alarm_node alarm_{};                ///< a sleep's place in the deadline heap
 };
 
 /// A nursery as the kernel sees it. The task room's `nursery` owns one; the run's root is one without a task.
