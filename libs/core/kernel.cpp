@@ -39,6 +39,7 @@ task_record& kernel::allocate(nursery_record& n) {
 void kernel::grow_records() {
     auto block = std::make_unique<task_record[]>(records_per_block);
     records_.push_back(std::move(block));
+    ready_.reserve(records_.size() * records_per_block);
     for (std::size_t i = records_per_block; i-- > 0;) {
         records_.back()[i].next_ = free_;
         free_ = &records_.back()[i];
