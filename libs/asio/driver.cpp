@@ -35,6 +35,7 @@ public:
             }
             if (!interrupted_ && !k.finished()) out_of_work(k);
         }
+        drain(k);
     }
 
     void request_turn() noexcept override { asio::post(context_, [this] { pump(); }); }
@@ -62,9 +63,16 @@ private:
 
     // One look at what is ready; then, before waiting, idle waiters and a virtual clock have their say.
     void watchful_pass(detail::kernel& k) {
-        if (context_.poll() > 0 || k.finished() || k.has_ready()) return;
-        bool no_work = context_.stopped() && !interrupted_;
-        if (interrupted_) return;
+        bool ran = context_.poll() > 0;
+        if (interrupted_ || k.finished()) return;
+        bool no_work = false;
+        if (context_.stopped()) {  // by itself, for want of work, or by the program
+            context_.restart();
+            if (context_.poll_one() > 0) return;
+            if (!context_.stopped()) { k.loop_stopped(); return; }
+            no_work = true;
+        }
+        if (ran || k.has_ready()) return;
         if (k.wants_idle()) {
             duration threshold = k.idle_threshold();
             if (threshold > duration::zero() && threshold != (duration::max)()) {
@@ -80,6 +88,18 @@ private:
         if (k.instrumented()) k.before_io_wait(timeout);
         context_.run_one();
         if (k.instrumented()) k.after_io_wait(timeout);
+    }
+
+    // Completions that the last tasks posted are still called, but nothing that these set in motion is waited for.
+    void drain(detail::kernel& k) {
+        context_.restart();
+        for (int handlers = 0; handlers < 10'000; ++handlers) {
+            try {
+                if (context_.poll_one() == 0) return;
+            } catch (...) {
+                k.callback_failed(std::current_exception());
+            }
+        }
     }
 
     // run() came back by itself: nothing is outstanding, or the program called stop() on our io_context.

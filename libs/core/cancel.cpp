@@ -71,7 +71,10 @@ void kernel::enter(cancel_state& s, task_record* owner, nursery_record* n) {
 
 void kernel::leave(cancel_state& s) noexcept {
     disarm_node(s);
-    if (s.owner_) s.owner_->scope_ = s.parent_;
+    if (s.owner_) {
+        s.owner_->scope_ = s.parent_;
+        if (s.cancelled_) s.owner_->raised_ = false;  // what was raised has left, as itself or as another error
+    }
     s.kernel_ = nullptr;
     s.owner_ = nullptr;
     s.nursery_ = nullptr;
@@ -128,8 +131,9 @@ void kernel::raise(task_record& t) {
         if ((s->shield_ || s->unwinding_shield_) && source) break;
     }
     WEFT_ASSERT(source && source->info_, "a cancellation was raised where no scope is cancelled");
-    if (t.raised_ && !fibers_.catching()) {
-        if (++t.swallowed_ == 1000) {
+    // A raise inside a catch block, or in a destructor while an earlier one is in flight, swallowed nothing.
+    if (t.raised_ && !fibers_.catching() && fibers_.uncaught() == 0) {
+        if (t.swallowed_ < 0xffff && ++t.swallowed_ == 1000) {
             std::fputs(message("W101", "task #" + std::to_string(t.id_) + " \"" + std::string(t.name_.get()) +
                                "\" has swallowed its cancellation 1,000 times",
                                "a catch (...) around a waiting call ends the cancellation but not the scope.",
@@ -251,6 +255,10 @@ void kernel::reparent(task_record& t, nursery_record& to) {
     if (to.children) to.children->sibling_prev_ = &t;
     to.children = &t;
     ++to.child_count;
+    if (to.state->stop_) {
+        for (cancel_state* c = t.scope_; c != to.state; c = c->parent_) spread_stop(*c);
+        wake_stop_waiters();
+    }
     nursery_record* work = nullptr;
     update_chain(t, to.state, work);
     while (work) {
@@ -331,43 +339,56 @@ void kernel::fire(timer_node& n) {
 }
 
 void kernel::sleep_until(task_record& t, time_point when) {
-    t.alarm_.task = &t;
-    if (when != never) arm_node(t.alarm_, when);
+    alarm_node alarm;
+    alarm.task = &t;
+    if (when != never) arm_node(alarm, when);
     static constexpr wait_reason sleeping{"sleep"};
     static constexpr wait_reason forever{"sleep_forever"};
     park(t, [](void* p) {
-        auto& self = *static_cast<task_record*>(p);
-        this_kernel->disarm_node(self.alarm_);
+        this_kernel->disarm_node(*static_cast<alarm_node*>(p));
         return abort_answer::succeeded;
-    }, &t, when == never ? forever : sleeping);
-    disarm_node(t.alarm_);
+    }, &alarm, when == never ? forever : sleeping);
+    bool early = alarm.index != timer_node::unarmed;
+    disarm_node(alarm);
     if (t.woken_by_cancel_) raise(t);
+    if (early) {
+        throw internal_error(message("W031", "a sleeping task was woken before its time" + in_task(),
+            "somebody called lowlevel::unpark for a task that waits for nothing but the clock.", "unpark only tasks that your own code parked."));
+    }
 }
 
 // --- soft cancel ---
 
-void kernel::request_stop(cancel_state& s) {
-    if (s.stop_) return;
-    s.stop_ = true;
-    if (s.kernel_ != this) return;
-    nursery_record* work = nullptr;
-    auto spread = [&](task_record& t, cancel_state* stop) {
-        for (cancel_state* c = t.scope_; c != stop; c = c->parent_) {
-            c->stop_ = true;
-            if (c->source_) c->source_->request_stop();
-            if (c->nursery_) { c->nursery_->walk = work; work = c->nursery_; }
-        }
-    };
-    if (s.owner_) spread(*s.owner_, s.parent_);
-    else if (s.nursery_) { work = s.nursery_; work->walk = nullptr; }
-    while (work) {
-        nursery_record& n = *work;
-        work = n.walk;
-        for (task_record* c = n.children; c; c = c->sibling_next_) spread(*c, n.state);
-    }
+void kernel::wake_stop_waiters() {
     for (stop_waiter* w = stop_waiters; w; w = w->next) {
         if (w->task->scope_->stop_) unpark(*w->task);
     }
+}
+
+// One scope of a task: its level, its token, and those of everything in its nursery.
+void kernel::spread_stop(cancel_state& s) {
+    nursery_record* work = nullptr;
+    auto raise_level = [&](cancel_state& c) {
+        c.stop_ = true;
+        if (c.source_) c.source_->request_stop();
+        if (c.nursery_) { c.nursery_->walk = work; work = c.nursery_; }
+    };
+    raise_level(s);
+    while (work) {
+        nursery_record& n = *work;
+        work = n.walk;
+        for (task_record* t = n.children; t; t = t->sibling_next_) {
+            for (cancel_state* c = t->scope_; c != n.state; c = c->parent_) raise_level(*c);
+        }
+    }
+}
+
+void kernel::request_stop(cancel_state& s) {
+    if (s.stop_) return;
+    // First the scopes that its owner is in further inside.
+    if (s.owner_) for (cancel_state* c = s.owner_->scope_; c != &s; c = c->parent_) spread_stop(*c);
+    spread_stop(s);
+    wake_stop_waiters();
 }
 
 }  // namespace detail
@@ -407,6 +428,7 @@ void cancel_state::cancel(std::string_view reason) {
 
 bool cancel_state::cancel_called() const {
     if (cancelled_) return true;
+    check_thread(kernel_, "cancel_state::cancel_called");
     if (deadline_ == never) return false;
     detail::kernel* k = detail::this_kernel;
     time_point now = k ? k->now() : std::chrono::steady_clock::now();

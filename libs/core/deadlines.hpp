@@ -18,8 +18,6 @@ public:
     bool empty() const noexcept { return entries_.empty(); }
     std::size_t size() const noexcept { return entries_.size(); }
     time_point earliest() const noexcept { return entries_.empty() ? never : entries_.front().when; }
-    /// Number of entries at the top's time or before `now` among the first; at least 1 if due. For tie choices.
-    timer_node& top() const noexcept { return *entries_.front().node; }
 
     void insert(timer_node& n, time_point when);
     void remove(timer_node& n) noexcept;

@@ -35,7 +35,6 @@ struct fiber_slot {
     std::size_t stack_size{};
     void* fake_stack{};
     void* tsan_fiber{};
-    bool owns_tsan_fiber{};
     bool dying{};
 };
 

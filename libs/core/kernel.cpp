@@ -218,9 +218,8 @@ void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& 
     run_next(pick());
     t.reason_ = nullptr;
     if (t.inject_) [[unlikely]] {
-        std::exception_ptr e = *t.inject_;
-        t.inject_ = nullptr;
-        std::rethrow_exception(std::move(e));
+        t.inject_ = false;
+        std::rethrow_exception(deadlock_errors_.back());
     }
 }
 

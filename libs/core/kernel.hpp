@@ -110,7 +110,9 @@ public:
     void arm_chain(cancel_state* s) { if (!s->armed_chain_) arm_chain_slow(s); }
     void arm_chain_slow(cancel_state* s);
     void reparent(task_record& t, nursery_record& to);
-    void request_stop(cancel_state& s);
+    void request_stop(cancel_state& s);            ///< of an entered scope
+    void spread_stop(cancel_state& s);
+    void wake_stop_waiters();
 
     // --- nurseries ---
     void open(nursery_record& n, cancel_state& s, task_record& t);
@@ -212,7 +214,7 @@ private:
     main_fn main_fn_{};
     void* main_arg_{};
     std::exception_ptr main_error_;
-    std::exception_ptr deadlock_error_;   ///< the one that was raised in main
+    std::vector<std::exception_ptr> deadlock_errors_;  ///< that were raised; the last is the current one
     bool main_done_{};
     bool finished_{};
     unsigned deadlocks_{};                ///< how often nothing could go on; each time the answer is stronger

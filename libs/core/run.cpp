@@ -73,10 +73,14 @@ void kernel::run_main(main_fn fn, void* arg) {
     instruments([](instrument& i) { i.after_run(); });
 
     std::exception_ptr error = std::move(main_error_);
-    if (error && deadlock_error_ && single_leaf(error) == deadlock_error_) error = deadlock_error_;
+    // A deadlock leaves run() bare, however many nurseries wrapped it on its way.
+    auto is_deadlock = [&](std::exception_ptr const& e) { return std::find(deadlock_errors_.begin(), deadlock_errors_.end(), e) != deadlock_errors_.end(); };
+    if (error && !deadlock_errors_.empty()) {
+        if (auto leaf = single_leaf(error); is_deadlock(leaf)) error = leaf;
+    }
     if (!root_.errors.empty()) {
-        if (error) root_.errors.insert(root_.errors.begin(), error);
-        if (root_.errors.size() == 1 && root_.errors.front() == deadlock_error_) std::rethrow_exception(deadlock_error_);
+        if (error && !is_deadlock(error)) root_.errors.insert(root_.errors.begin(), error);
+        if (root_.errors.size() == 1 && is_deadlock(root_.errors.front())) std::rethrow_exception(root_.errors.front());
         throw_group("run \"" + options_.name + "\" ended with errors", std::move(root_.errors));
     }
     if (error) std::rethrow_exception(error);
@@ -110,7 +114,9 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     }
     if (t.on_end_) t.on_end_(t, error, was_cancelled);
     if (n.child_ended) n.child_ended(n, t);
-    if (n.waiter && (n.child_count <= n.wake_at || t.service_)) unpark(*n.waiter);
+    for (count_waiter* w = n.waiters; w; w = w->next) {
+        if (n.child_count <= w->wake_at || t.service_) unpark(*w->task);
+    }
     if (t.main_) {
         main_done_ = true;
         auto info = std::make_shared<cancel_info>();
@@ -122,7 +128,6 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     t.fiber_ = nullptr;
     t.on_end_ = nullptr;
     t.result_ = nullptr;
-    t.callable_ = nullptr;
     t.service_ = t.starting_ = t.main_ = t.raised_ = false;
     t.swallowed_ = 0;
     t.place_ = {};
@@ -236,23 +241,24 @@ std::exception_ptr kernel::make_deadlock_error() {
 bool kernel::stuck() {
     if (externally_wakeable()) return false;
     auto break_wait = [&](task_record& t) {
-        if (t.state_ != task_state::parked || !t.abort_) return false;
+        // Never in a destructor during unwinding: the error would leave it.
+        if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_) return false;
         abort_park(t);
         if (t.state_ == task_state::parked) return false;
         t.woken_by_cancel_ = false;
-        t.inject_ = &deadlock_error_;
+        t.inject_ = true;
         return true;
     };
-    deadlock_error_ = make_deadlock_error();
+    deadlock_errors_.push_back(make_deadlock_error());
     switch (++deadlocks_) {
         case 1: {
             if (!main_done_ && break_wait(*main_)) return true;
             nursery_record* n = main_done_ ? nullptr : main_->open_nurseries_;
-            if (n && n->waiter == main_) { child_failed(*n, deadlock_error_, 0, {}); return true; }
+            if (n && n->body_done) { child_failed(*n, deadlock_errors_.back(), 0, {}); return true; }
             [[fallthrough]];
         }
         case 2: {
-            root_.errors.push_back(deadlock_error_);
+            root_.errors.push_back(deadlock_errors_.back());
             auto info = std::make_shared<cancel_info>();
             info->source = cancel_source::deadlock;
             info->reason = "deadlock";

@@ -102,7 +102,7 @@ void start_state::report() {
     child->on_end_ = nullptr;  // from here on nobody waits for its end but the nursery, and this state may end before it
     child->result_ = nullptr;
     this_kernel->reparent(*child, *target);
-    if (waiting->waiter) this_kernel->unpark(*waiting->waiter);
+    for (count_waiter* w = waiting->waiters; w; w = w->next) this_kernel->unpark(*w->task);
 }
 
 }  // namespace detail
@@ -124,6 +124,17 @@ nursery::~nursery() {
     if (!finished_) this_kernel->close(record_);
 }
 
+namespace {
+/// Registers a task that waits for a nursery's counts, for the length of a block.
+struct listed_waiter : detail::count_waiter {
+    detail::nursery_record& n;
+    listed_waiter(detail::nursery_record& r, detail::task_record& t, std::size_t at) : count_waiter{&t, at, r.waiters}, n(r) { r.waiters = this; }
+    ~listed_waiter() {
+        for (detail::count_waiter** p = &n.waiters; *p; p = &(*p)->next) if (*p == this) { *p = next; return; }
+    }
+};
+}  // namespace
+
 void nursery::body_failed(std::exception_ptr e, bool was_cancelled) {
     if (was_cancelled) { if (!record_.cancelled) record_.cancelled = std::move(e); }
     else this_kernel->child_failed(record_, std::move(e), 0, "body");
@@ -132,12 +143,8 @@ void nursery::body_failed(std::exception_ptr e, bool was_cancelled) {
 void nursery::wait_children(std::size_t count) {
     detail::task_record& t = *this_kernel->current();
     static constexpr lowlevel::wait_reason reason{"nursery exit"};
-    while (record_.child_count + record_.pending_starts > count) {
-        record_.waiter = &t;
-        record_.wake_at = count;
-        this_kernel->park(t, nullptr, nullptr, reason);
-        record_.waiter = nullptr;
-    }
+    listed_waiter w(record_, t, count);
+    while (record_.child_count + record_.pending_starts > count) this_kernel->park(t, nullptr, nullptr, reason);
 }
 
 void nursery::end_services() {
@@ -153,11 +160,8 @@ void nursery::end_services() {
             info->scope = detail::nursery_name(record_);
             this_kernel->cancel(s->scope, std::move(info));
         }
-        while (!s->ended) {
-            record_.waiter = &t;
-            this_kernel->park(t, nullptr, nullptr, reason);
-            record_.waiter = nullptr;
-        }
+        listed_waiter w(record_, t, 0);
+        while (!s->ended) this_kernel->park(t, nullptr, nullptr, reason);
     }
 }
 
@@ -201,41 +205,58 @@ void nursery::adopt_service(detail::task_record& t, std::shared_ptr<detail::hand
     adopt(t, std::move(s));
 }
 
+// Whoever came for room and did not take it, because something threw, passes it on; a thread that is not the run's
+// learns from new_child what is wrong.
+void nursery::offer_room() noexcept {
+    if (this_kernel != record_.run || room_.empty() || (record_.open && record_.child_count >= record_.max_children)) return;
+    detail::task_record* next = room_.front();
+    room_.erase(room_.begin());
+    this_kernel->unpark(*next);
+}
+
 void nursery::wait_for_room() {
-    auto full = [&] { return record_.child_count >= record_.max_children; };
-    if (!full()) return;
-    if (this_kernel && !this_kernel->current()) {
+    auto full = [&] { return record_.open && record_.child_count >= record_.max_children; };
+    if (this_kernel != record_.run || (!full() && room_.empty())) return;
+    if (!this_kernel->current()) {
         throw would_block(detail::message("W043", "nursery " + detail::nursery_name(record_) + " has its max_children; a callback cannot wait for room", "",
                                           "start the task later, or raise nursery_options::max_children."));
     }
     detail::task_record& t = self("nursery::start_soon");
-    record_.child_ended = [](detail::nursery_record& r, detail::task_record&) {
-        auto& n = *static_cast<nursery*>(r.owner);
-        if (!n.room_.empty() && r.child_count < r.max_children) {
-            detail::task_record* next = n.room_.front();
-            n.room_.erase(n.room_.begin());
-            this_kernel->unpark(*next);
-        }
-    };
+    record_.child_ended = [](detail::nursery_record& r, detail::task_record&) { static_cast<nursery*>(r.owner)->offer_room(); };
     this_kernel->cancel_point(t);
     static constexpr lowlevel::wait_reason reason{"room in a nursery"};
-    while (full() && record_.open) {
-        room_.push_back(&t);
-        lowlevel::park([&] { std::erase(room_, &t); return lowlevel::abort::succeeded; }, reason);
-    }
+    bool first = true;
+    do {  // one that was woken and found the room taken goes to the front again
+        room_.insert(first ? room_.end() : room_.begin(), &t);
+        first = false;
+        try {
+            lowlevel::park([&] { std::erase(room_, &t); return lowlevel::abort::succeeded; }, reason);
+        } catch (...) {
+            std::erase(room_, &t);
+            offer_room();
+            throw;
+        }
+    } while (full());
+}
+
+void nursery::close() noexcept {
+    record_.open = false;
+    while (!room_.empty()) offer_room();
 }
 
 // --- start() ---
 
-nursery::start_pending::start_pending(nursery& nn) : n(nn) {
+nursery::start_pending::start_pending(nursery& nn, std::string_view name, std::source_location place) : n(nn) {
     if (!this_kernel) detail::throw_outside("nursery::start");
-    if (!n.record_.open) detail::throw_closed(n.record_, "", std::source_location::current());
-    n.make_room();
+    if (!n.record_.open) detail::throw_closed(n.record_, name, place);
     ++n.record_.pending_starts;
 }
 
 nursery::start_pending::~start_pending() {
-    if (--n.record_.pending_starts == 0 && n.record_.waiter && n.record_.child_count <= n.record_.wake_at) this_kernel->unpark(*n.record_.waiter);
+    if (--n.record_.pending_starts != 0) return;
+    for (detail::count_waiter* w = n.record_.waiters; w; w = w->next) {
+        if (n.record_.child_count <= w->wake_at) this_kernel->unpark(*w->task);
+    }
 }
 
 void nursery::begin_start(detail::start_state& s, nursery& hidden, detail::task_record& t) {
@@ -282,14 +303,9 @@ shutdown_report nursery::do_shutdown(duration grace) {
     static constexpr lowlevel::wait_reason reason{"nursery shutdown"};
     bool in_time = move_on_after(grace, [&] {
         this_kernel->cancel_point(t);
-        while (!all_ended()) {
-            detail::task_record* former = record_.waiter;
-            std::size_t former_at = record_.wake_at;
-            record_.waiter = &t;
-            record_.wake_at = mine;
-            struct restore { detail::nursery_record& r; detail::task_record* w; std::size_t at; ~restore() { r.waiter = w; r.wake_at = at; } } back{record_, former, former_at};
-            lowlevel::park([] { return lowlevel::abort::succeeded; }, reason);
-        }
+        if (all_ended()) this_kernel->yield(t);
+        listed_waiter w(record_, t, mine);
+        while (!all_ended()) lowlevel::park([] { return lowlevel::abort::succeeded; }, reason);
     });
     if (!in_time) {
         for (detail::task_record* c = record_.children; c; c = c->sibling_next_) {

@@ -3,11 +3,16 @@
 
 namespace weft::detail {
 
-void throw_too_slow(cancel_state const& s) {
+void throw_too_slow(cancel_state const& s, bool result_missing) {
     auto info = s.info();
-    std::string why = info && info->source != cancel_source::deadline ? "the scope was cancelled: " + info->reason
-                                                                      : "the deadline passed before the body ended";
-    throw too_slow_error(message("W040", why + in_task(), "", "give it more time, or use move_on_after to go on without the result."));
+    if (!info || info->source == cancel_source::deadline) {
+        throw too_slow_error(message("W040", "the deadline passed before the body ended" + in_task(), "",
+                                     "give it more time, or use move_on_after to go on without the result."));
+    }
+    if (result_missing) {
+        throw task_cancelled_error(message("W045", "the scope of fail_after was cancelled before the body had a result: " + info->reason + in_task(), "",
+                                           "use move_on_after, which returns an optional."));
+    }
 }
 
 }  // namespace weft::detail

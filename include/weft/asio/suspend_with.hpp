@@ -54,8 +54,9 @@ template <> struct resume_signature<void> { using type = void(); };
 ///               point raises. Throws: cancelled, abandoned_error, what init throws. Allocates once.
 template <class R = void, class Init>
 R suspend_with(Init&& init) {
+    use_fiber_t token;
     return boost::asio::async_initiate<use_fiber_t, typename detail::resume_signature<R>::type>(
-        [&](auto handler) { init(detail::shared_resume<decltype(handler)>(std::move(handler))); }, use_fiber);
+        [&](auto handler) { init(detail::shared_resume<decltype(handler)>(std::move(handler))); }, token);
 }
 
 }  // namespace weft

@@ -56,10 +56,11 @@ void park(weft::detail::abort_fn fn, void* arg, wait_reason const& reason);
 template <class F>
 void park(F&& fn, wait_reason const& reason = {}) {
     using R = std::invoke_result_t<F&>;
+    static_assert(std::is_void_v<R> || std::is_same_v<R, abort>, "an abort function answers lowlevel::abort, or nothing for succeeded");
     detail_::park([](void* p) {
         auto& f = *static_cast<std::remove_reference_t<F>*>(p);
         if constexpr (std::is_void_v<R>) { f(); return abort::succeeded; }
-        else return static_cast<abort>(f());
+        else return f();
     }, const_cast<void*>(static_cast<void const*>(std::addressof(fn))), reason);
 }
 

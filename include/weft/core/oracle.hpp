@@ -11,7 +11,6 @@ namespace weft {
 enum class choice : std::uint8_t {
     ready_task,     ///< which task of the batch runs next
     checkpoint,     ///< 0: a checkpoint switches, 1: it keeps running
-    batch_order,    ///< 0: the batch runs first to last, 1: last to first (asked only without ready_task choices)
     timer_tie,      ///< which of the deadlines that passed in the same turn fires next
     user            ///< a choice that a test made itself, with testing::choose
 };

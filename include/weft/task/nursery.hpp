@@ -56,7 +56,7 @@ public:
     /// Complexity: O(1); allocates only for an f above 64 bytes or a name above 22.
     template <std::invocable F>
     void start_soon(std::string_view name, F&& f, std::source_location place = std::source_location::current()) {
-        make_room();
+        room needed(*this);
         detail::start_child(detail::make_child(record_, name, place, std::forward<F>(f)));
     }
     template <std::invocable F>
@@ -70,7 +70,7 @@ public:
         -> task_handle<std::invoke_result_t<std::decay_t<F>&>> {
         using R = std::invoke_result_t<std::decay_t<F>&>;
         static_assert(!std::is_reference_v<R>, "a task's result outlives it: return a value, not a reference");
-        make_room();
+        room needed(*this);
         auto s = std::make_shared<detail::handle_result<R>>();
         auto body = [s, f = std::forward<F>(f)]() mutable {
             if constexpr (std::is_void_v<R>) s->cancelled = !s->scope.run(f);
@@ -125,7 +125,7 @@ public:
     /// Cancels the body and all children. Never a checkpoint.
     void cancel(std::string_view reason = {}) { scope_.cancel(reason); }
     /// Accepts no further children (those of start_soon, spawn, start and start_service). Never blocks.
-    void close() noexcept { record_.open = false; }
+    void close() noexcept;
     /// Soft cancel with a time limit: closes the nursery, raises the stop level, waits up to `grace` for the children
     /// (but for the caller), then cancels what is left and names it.
     /// Blocks: up to grace. Throws: cancelled; misuse_error for a negative grace.
@@ -146,18 +146,25 @@ public:
     detail::nursery_record& record() noexcept { return record_; }
 
 private:
-    void make_room() { if (record_.max_children != 0) [[unlikely]] wait_for_room(); }
+    /// Room for one child, waited for at construction.
+    struct room {
+        nursery& n;
+        explicit room(nursery& nn) : n(nn) { if (n.record_.max_children != 0) [[unlikely]] n.wait_for_room(); }
+        ~room() { if (n.record_.max_children != 0) [[unlikely]] n.offer_room(); }
+    };
     void wait_for_room();
+    void offer_room() noexcept;
     void adopt(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     void adopt_service(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     template <class F>
     void run_start(detail::start_state& s, std::string_view name, std::source_location place, F&& f) {
-        start_pending pending(*this);
+        start_pending pending(*this, name, place);
+        room needed(*this);
         nursery hidden({}, place);
         begin_start(s, hidden, detail::make_child(hidden.record_, name, place, std::forward<F>(f)));
         finish_start(s, hidden);
     }
-    struct start_pending { nursery& n; explicit start_pending(nursery& n); ~start_pending(); };
+    struct start_pending { nursery& n; start_pending(nursery& n, std::string_view name, std::source_location place); ~start_pending(); };
     void begin_start(detail::start_state& s, nursery& hidden, detail::task_record& t);
     void finish_start(detail::start_state& s, nursery& hidden);
     void wait_children(std::size_t count);

@@ -7,14 +7,15 @@
 namespace weft {
 
 namespace detail {
-[[noreturn]] WEFT_COLD void throw_too_slow(cancel_state const& s);
+/// too_slow_error if the deadline fired; returns if the scope was cancelled otherwise and there is no result to miss.
+WEFT_COLD void throw_too_slow(cancel_state const& s, bool result_missing);
 
 template <class F>
 auto fail_in(cancel_scope& s, F& f) -> std::invoke_result_t<F&> {
     using R = std::invoke_result_t<F&>;
     auto result = s.run(f);
-    if constexpr (std::is_void_v<R>) { if (!result) throw_too_slow(s); }
-    else { if (!result) throw_too_slow(s); return std::move(*result); }
+    if constexpr (std::is_void_v<R>) { if (!result) throw_too_slow(s, false); }
+    else { if (!result) throw_too_slow(s, true); return std::move(*result); }
 }
 }  // namespace detail
 
@@ -39,7 +40,11 @@ auto move_on_at(time_point when, F&& f) {
 }
 
 /// Runs f for at most `d` and returns its result; too_slow_error if the deadline stopped it.
-/// Source: Trio's fail_after; differs in that only the deadline can make it throw, since nobody else can reach the scope.
+///
+/// Throws: too_slow_error if the deadline fired; what f throws; misuse_error if d is negative or not a number. If the
+/// body cancelled the scope itself (this_task::scope().cancel()), it returns, or throws task_cancelled_error where a
+/// result is missing.
+/// Source: Trio's fail_after; differs in that only the deadline makes it throw too_slow_error.
 template <class Rep, class Period, class F>
 auto fail_after(std::chrono::duration<Rep, Period> d, F&& f) -> std::invoke_result_t<F&> {
     cancel_scope s;

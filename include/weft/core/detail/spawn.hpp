@@ -21,13 +21,15 @@ void bind_callable(task_record& t, F&& f) {
     using D = std::decay_t<F>;
     constexpr bool fits = sizeof(D) <= task_record::inline_size && alignof(D) <= alignof(std::max_align_t);
     if constexpr (fits) {
-        t.callable_ = ::new (static_cast<void*>(t.storage_)) D(std::forward<F>(f));
-        t.discard_ = [](task_record& r) noexcept { static_cast<D*>(r.callable_)->~D(); };
+        ::new (static_cast<void*>(t.storage_)) D(std::forward<F>(f));
+        t.invoke_ = [](task_record& r) { static_cast<void>((*std::launder(reinterpret_cast<D*>(r.storage_)))()); };
+        t.discard_ = [](task_record& r) noexcept { std::launder(reinterpret_cast<D*>(r.storage_))->~D(); };
     } else {
-        t.callable_ = new D(std::forward<F>(f));
-        t.discard_ = [](task_record& r) noexcept { delete static_cast<D*>(r.callable_); };
+        using P = D*;
+        ::new (static_cast<void*>(t.storage_)) P(new D(std::forward<F>(f)));
+        t.invoke_ = [](task_record& r) { static_cast<void>((**std::launder(reinterpret_cast<P*>(r.storage_)))()); };
+        t.discard_ = [](task_record& r) noexcept { delete *std::launder(reinterpret_cast<P*>(r.storage_)); };
     }
-    t.invoke_ = [](task_record& r) { static_cast<void>((*static_cast<D*>(r.callable_))()); };
 }
 
 /// Makes and binds a child without starting it; what the callable's copy throws leaves nothing behind.

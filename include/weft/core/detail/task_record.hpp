@@ -5,6 +5,7 @@
 #include <weft/core/cancel_state.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <exception>
 #include <source_location>
 #include <vector>
@@ -37,18 +38,31 @@ struct wait_reason {
 class task_name {
 public:
     void set(std::string_view s) {
-        if (s.size() < sizeof(short_)) { s.copy(short_, s.size()); short_[s.size()] = 0; size_ = static_cast<std::uint8_t>(s.size()); }
-        else { long_ = new std::string(s); size_ = is_long; }
+        if (s.size() < is_long) {
+            s.copy(data_, s.size());
+            data_[is_long] = static_cast<char>(s.size());
+        } else {
+            auto* p = new std::string(s);
+            std::memcpy(data_, &p, sizeof p);
+            data_[is_long] = static_cast<char>(is_long);
+        }
     }
-    void clear() noexcept { if (size_ == is_long) delete long_; size_ = 0; }
-    std::string_view get() const noexcept { return size_ == is_long ? std::string_view(*long_) : std::string_view(short_, size_); }
+    void clear() noexcept {
+        if (size() == is_long) delete pointer();
+        data_[is_long] = 0;
+    }
+    std::string_view get() const noexcept {
+        return size() == is_long ? std::string_view(*pointer()) : std::string_view(data_, size());
+    }
+
 private:
-    static constexpr std::uint8_t is_long = 255;
-    union { char short_[23]; std::string* long_; };
-    std::uint8_t size_{0};
+    static constexpr std::size_t is_long = 23;  ///< also the place of the length
+    std::size_t size() const noexcept { return static_cast<unsigned char>(data_[is_long]); }
+    std::string* pointer() const noexcept { std::string* p; std::memcpy(&p, data_, sizeof p); return p; }
+    char data_[24]{};  // the text or a pointer to it, and in the last byte the length or is_long
 };
 
-/// A sleeping task's entry of the deadline heap.
+/// A sleeping task's entry of the deadline heap; lives in the sleep's frame.
 struct alarm_node : timer_node {
     task_record* task{};
 };
@@ -59,7 +73,7 @@ struct alarm_node : timer_node {
 /// its id.
 struct alignas(64) task_record {
     // First line: the queues and the tree.
-    task_record* next_{};               ///< ready queue, pending-delivery queue or free list, whichever state_ says
+    task_record* next_{};               ///< pending-delivery queue or free list, whichever state_ says
     task_record* prev_{};
     worker* fiber_{};                   ///< null until first run
     cancel_state* scope_{};             ///< innermost scope; the nursery's at start
@@ -71,11 +85,10 @@ struct alignas(64) task_record {
     // Second line: what runs, and its state. A task that never waits touches nothing behind the start of storage_.
     void (*invoke_)(task_record&){};    ///< runs the callable, on the task's fiber; may throw
     void (*discard_)(task_record&) noexcept {};  ///< destroys the callable
-    void* callable_{};                  ///< in storage_, or on the heap
     void (*on_end_)(task_record&, std::exception_ptr const& error, bool was_cancelled){};  ///< after the callable is gone; may be null
     context_map* locals_{};             ///< task_local values; shared with the parent until one changes them
     nursery_record* open_nurseries_{};  ///< innermost first
-    std::uint32_t swallowed_{};         ///< cancellations that were raised again after a catch that did not rethrow
+    std::uint16_t swallowed_{};         ///< cancellations that were raised again after a catch that did not rethrow
     task_state state_{task_state::unused};
     bool woken_by_cancel_{};            ///< how the last park ended
     bool deliverable_{};                ///< while parked: may a cancellation be raised on waking (unwinding rule)
@@ -84,20 +97,27 @@ struct alignas(64) task_record {
     bool service_{};                    ///< started by start_service
     bool starting_{};                   ///< started by nursery::start, has not called started() yet
     bool main_{};
+    bool inject_{};                     ///< the current park throws the kernel's deadlock error
 
     // Third line and on.
     std::source_location place_{};      ///< where it was started
     task_name name_{};
-    static constexpr std::size_t inline_size = 64;
-    alignas(std::max_align_t) std::byte storage_[inline_size];
-
     void* result_{};                    ///< the handle's or status' state
+    static constexpr std::size_t inline_size = 64;
+    alignas(std::max_align_t) std::byte storage_[inline_size];  ///< the callable, or a pointer to it if it is larger
+
     abort_fn abort_{};                  ///< while parked: null if the wait cannot be cancelled, or was already
     void* abort_arg_{};
     wait_reason const* reason_{};       ///< while parked or foreign
     time_point since_{};                ///< when it parked, to the precision of a turn
-    std::exception_ptr* inject_{};      ///< kernel: throw this from the current park (deadlock report)
-    alarm_node alarm_{};                ///< a sleep's place in the deadline heap
+};
+static_assert(sizeof(task_record) == 256, "a million blocked tasks have a million of these");
+
+/// A parked task that waits for a nursery's child_count to fall to `wake_at`, or for a service to end.
+struct count_waiter {
+    task_record* task;
+    std::size_t wake_at;
+    count_waiter* next;
 };
 
 /// A nursery as the kernel sees it. The task room's `nursery` owns one; the run's root is one without a task.
@@ -114,8 +134,7 @@ struct nursery_record {
     std::size_t max_children{};        ///< 0: no limit
     std::vector<std::exception_ptr> errors;
     std::exception_ptr cancelled;      ///< the first `cancelled` that ended a child or the body
-    task_record* waiter{};             ///< the parked task that waits for the counts to fall (exit, or shutdown)
-    std::size_t wake_at{};             ///< wake it when child_count has fallen to this
+    count_waiter* waiters{};           ///< who waits for child_count to fall: the exit, shutdowns
     bool open{};                       ///< accepts children
     bool body_done{};
     nursery_record* walk{};            ///< scratch of the propagation
