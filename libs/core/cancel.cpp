@@ -73,7 +73,7 @@ void kernel::leave(cancel_state& s) noexcept {
     disarm_node(s);
     if (s.owner_) {
         s.owner_->scope_ = s.parent_;
-        if (s.cancelled_) s.owner_->raised_ = false;  // what was raised has left, as itself or as another error
+        if (s.parent_ && !s.parent_->effective_) s.owner_->raised_ = false;  // nothing that was raised is still under way
     }
     s.kernel_ = nullptr;
     s.owner_ = nullptr;

@@ -40,6 +40,8 @@ namespace weft::detail {
 
 namespace bf = boost::fibers;
 
+static_assert(std::is_trivially_destructible_v<worker> && alignof(worker) <= 64, "a worker goes with its stack");
+
 /// Boost.Fiber's scheduling algorithm while a run is under way. weft switches with context::resume and never asks it;
 /// what comes here comes from Boost.Fiber's own primitives, or from a fiber that ends. All of it goes back to the loop,
 /// which resumes foreign fibers once a turn, and the dispatcher only when it has something to do.
@@ -128,8 +130,8 @@ struct worker_stack {
     stack_pool* pool;
     boost::context::stack_context allocate() {
         boost::context::stack_context c;
-        c.sp = w->stack.top;
-        c.size = w->stack.size();
+        c.sp = w;  // the worker itself lies above
+        c.size = static_cast<std::size_t>(reinterpret_cast<std::byte*>(w) - w->stack.low);
         return c;
     }
     void deallocate(boost::context::stack_context& c) noexcept {
@@ -187,15 +189,16 @@ worker& fiber_system::acquire() {
 }
 
 worker& fiber_system::create() {
-    auto owned = std::make_unique<worker>();
-    worker& w = *owned;
-    w.stack = stacks_.allocate();
+    stack_span stack = stacks_.allocate();
+    worker& w = *::new (static_cast<void*>(stack.top - sizeof(worker))) worker;
+    w.stack = stack;
+    stacks_.set_owner(stack, &w);
     w.stack_low = w.stack.low;
     w.stack_size = w.stack.size();
 #if WEFT_TSAN
     w.tsan_fiber = __tsan_create_fiber(0);
 #endif
-    workers_.push_back(std::move(owned));
+    ++count_;
     creating_ = &w;
     // launch::post: dispatch would switch past the hook. Detached: the worker ends when it is told to.
     bf::fiber(bf::launch::post, std::allocator_arg, worker_stack{&w, &stacks_}, [this, &w] {
@@ -204,7 +207,6 @@ worker& fiber_system::create() {
         w.dying = true;
     }).detach();
     creating_ = nullptr;
-    worker_of_.emplace(w.ctx, &w);
     return w;
 }
 
@@ -239,7 +241,8 @@ void fiber_system::switch_to(fiber_slot& to) noexcept {
 }
 
 fiber_slot& fiber_system::slot_of(bf::context* ctx) {
-    if (auto w = worker_of_.find(ctx); w != worker_of_.end()) return *w->second;
+    bool in_guard;
+    if (void* w = stacks_.owner_of(ctx, in_guard)) return *static_cast<worker*>(w);  // its control block lies on its stack
     auto& slot = foreign_slots_[ctx];
     if (!slot) {
         slot = std::make_unique<fiber_slot>();
@@ -281,16 +284,7 @@ bool fiber_system::run_foreign() {
 }
 
 worker* fiber_system::find_by_address(void const* p, bool& in_guard) noexcept {
-    in_guard = stacks_.in_guard(p);
-    if (!in_guard) return nullptr;
-    for (auto const& w : workers_) {
-        auto const* low = w->stack.low;
-        if (p < low && p >= low - (64 << 20) && (!w->dying)) {
-            auto gap = static_cast<std::size_t>(low - static_cast<std::byte const*>(p));
-            if (gap <= kernel_.guard_size()) return w.get();
-        }
-    }
-    return nullptr;
+    return static_cast<worker*>(stacks_.owner_of(p, in_guard));
 }
 
 }  // namespace weft::detail

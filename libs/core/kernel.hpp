@@ -134,7 +134,6 @@ public:
     void remove_instrument(instrument const& i) noexcept;
     std::string const& name() const noexcept { return options_.name; }
     time_point started_at() const noexcept { return started_at_; }
-    std::size_t guard_size() const noexcept { return options_.guard_size; }
     fiber_system& fibers() noexcept { return fibers_; }
     oracle* chooser() noexcept { return oracle_; }
     std::uint64_t seed() const noexcept { return seed_; }

@@ -80,7 +80,7 @@ void stack_pool::grow() {
         exhausted("mmap", error, n, stack_guard::advise);
     }
     ::madvise(p, bytes, MADV_NOHUGEPAGE);  // one huge page would make 2 MB of each stack resident
-    slabs_.push_back({static_cast<std::byte*>(p), slab_stacks_});
+    slabs_.push_back({static_cast<std::byte*>(p), slab_stacks_, std::make_unique<void*[]>(slab_stacks_)});
     std::size_t total = 0;
     for (slab const& s : slabs_) total += s.stacks;
     free_.reserve(total);  // so that deallocate() never allocates
@@ -125,13 +125,22 @@ void stack_pool::deallocate(stack_span s) noexcept {
     free_.push_back(s.low - options_.guard);
 }
 
-bool stack_pool::in_guard(void const* p) const noexcept {
+void* stack_pool::owner_of(void const* p, bool& in_guard) const noexcept {
+    in_guard = false;
     auto address = reinterpret_cast<std::uintptr_t>(p);
     for (slab const& s : slabs_) {
         auto base = reinterpret_cast<std::uintptr_t>(s.base);
-        if (address >= base && address < base + s.stacks * stride_) return (address - base) % stride_ < options_.guard;
+        if (address < base || address >= base + s.stacks * stride_) continue;
+        in_guard = (address - base) % stride_ < options_.guard;
+        return s.owners[(address - base) / stride_];
     }
-    return false;
+    return nullptr;
+}
+
+void stack_pool::set_owner(stack_span span, void* owner) noexcept {
+    for (slab& s : slabs_) {
+        if (span.low >= s.base && span.low < s.base + s.stacks * stride_) s.owners[static_cast<std::size_t>(span.low - s.base) / stride_] = owner;
+    }
 }
 
 }  // namespace weft::detail

@@ -35,11 +35,13 @@ public:
     stack_span allocate();                    ///< throws stack_limit_error
     void deallocate(stack_span s) noexcept;
     std::size_t size() const noexcept { return options_.size; }
-    /// Whether the address lies in a guard of this pool. Async-signal-safe.
-    bool in_guard(void const* p) const noexcept;
+    /// What set_owner said of the stack that the address lies in, or in whose guard; null for any other address.
+    /// Async-signal-safe.
+    void* owner_of(void const* p, bool& in_guard) const noexcept;
+    void set_owner(stack_span s, void* owner) noexcept;
 
 private:
-    struct slab { std::byte* base; std::size_t stacks; };
+    struct slab { std::byte* base; std::size_t stacks; std::unique_ptr<void*[]> owners; };
     void grow();
     void guard(std::byte* low);
 
