@@ -158,11 +158,22 @@ void kernel::update_chain(task_record& t, cancel_state* stop, nursery_record*& w
     for (cancel_state* s = down; s; s = s->walk_) {
         bool inherits = s->parent_ && !s->shield_ && !s->unwinding_shield_;
         s->effective_ = s->cancelled_ || (inherits && s->parent_->effective_);
-        if (s->effective_ && s->source_) s->source_->request_stop();
+        if (s->effective_ && s->source_) to_stop_.push_back(*s->source_);
         s->effective_deadline_ = inherits ? std::min(s->deadline_, s->parent_->effective_deadline_) : s->deadline_;
         if (s->nursery_) { s->nursery_->walk = work; work = s->nursery_; }
     }
-    if (t.scope_->effective_) deliver(t);
+    if (t.scope_->effective_) queue_delivery(t);
+}
+
+// Abort functions and stop callbacks are other people's code, and may cancel further scopes: they are called when the
+// walk is over, so that it may be walked again.
+void kernel::after_walk() {
+    deliver_slice();
+    while (!to_stop_.empty()) {
+        std::stop_source source = std::move(to_stop_.back());
+        to_stop_.pop_back();
+        source.request_stop();
+    }
 }
 
 void kernel::recompute(cancel_state& s) {
@@ -177,29 +188,25 @@ void kernel::recompute(cancel_state& s) {
     while (work) {
         nursery_record& n = *work;
         work = n.walk;
-        // abort functions run in deliver(); they wake tasks but end none, so the list stays as it is
         for (task_record* c = n.children; c; c = c->sibling_next_) update_chain(*c, n.state, work);
     }
+    after_walk();
 }
 
-void kernel::deliver(task_record& t) {
+void kernel::queue_delivery(task_record& t) {
     if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_ || t.delivery_queued_) return;
-    // In slices: whoever becomes ready meanwhile, and I/O, does not queue behind a hundred thousand unwinding tasks.
-    if (ready_.woken() >= delivery_slice) {
-        undelivered_.push_back(t);
-        t.delivery_queued_ = true;
-        need_turn();
-        return;
-    }
-    abort_park(t);
+    undelivered_.push_back(t);
+    t.delivery_queued_ = true;
 }
 
+// In slices: whoever becomes ready meanwhile, and I/O, does not queue behind a hundred thousand unwinding tasks.
 void kernel::deliver_slice() {
     while (!undelivered_.empty() && ready_.woken() < delivery_slice) {
-        task_record* t = undelivered_.pop_front();
-        t->delivery_queued_ = false;
+        task_record* t = undelivered_.front();
         if (t->scope_->effective_) abort_park(*t);
+        else { undelivered_.remove(*t); t->delivery_queued_ = false; }
     }
+    if (!undelivered_.empty()) need_turn();
 }
 
 // Calls the abort function, at most once a park. It runs in the canceller's context and must not throw.
@@ -266,6 +273,7 @@ void kernel::reparent(task_record& t, nursery_record& to) {
         work = n.walk;
         for (task_record* c = n.children; c; c = c->sibling_next_) update_chain(*c, n.state, work);
     }
+    after_walk();
 }
 
 // --- deadlines ---
@@ -360,6 +368,7 @@ void kernel::sleep_until(task_record& t, time_point when) {
 // --- soft cancel ---
 
 void kernel::wake_stop_waiters() {
+    after_walk();
     for (stop_waiter* w = stop_waiters; w; w = w->next) {
         if (w->task->scope_->stop_) unpark(*w->task);
     }
@@ -370,7 +379,7 @@ void kernel::spread_stop(cancel_state& s) {
     nursery_record* work = nullptr;
     auto raise_level = [&](cancel_state& c) {
         c.stop_ = true;
-        if (c.source_) c.source_->request_stop();
+        if (c.source_) to_stop_.push_back(*c.source_);
         if (c.nursery_) { c.nursery_->walk = work; work = c.nursery_; }
     };
     raise_level(s);

@@ -112,7 +112,7 @@ public:
     void reparent(task_record& t, nursery_record& to);
     void request_stop(cancel_state& s);            ///< of an entered scope
     void spread_stop(cancel_state& s);
-    void wake_stop_waiters();
+    void wake_stop_waiters();                      ///< and tells the tokens
 
     // --- nurseries ---
     void open(nursery_record& n, cancel_state& s, task_record& t);
@@ -161,7 +161,8 @@ private:
     void task_ended(task_record& t, std::exception_ptr error, bool was_cancelled);
     void make_ready(task_record& t) noexcept;
     void abort_park(task_record& t);               ///< a cancellation reaches a parked task
-    void deliver(task_record& t);
+    void queue_delivery(task_record& t);
+    void after_walk();
     void deliver_slice();
     void expire(time_point now);
     void fire(timer_node& n);
@@ -194,6 +195,7 @@ private:
     std::vector<timer_node*> due_;    ///< scratch of expire()
 
     ready_queue ready_;
+    std::vector<std::stop_source> to_stop_;  ///< tokens of scopes that a walk found, told when it is over
     task_list undelivered_;           ///< parked tasks whose abort is due: cancellation in slices
     task_record* current_{};          ///< the running task; null in callbacks
     bool in_turn_{};

@@ -13,6 +13,7 @@ namespace weft::detail {
 class task_list {
 public:
     bool empty() const noexcept { return head_ == nullptr; }
+    task_record* front() const noexcept { return head_; }
 
     void push_back(task_record& t) noexcept {
         t.next_ = nullptr;
@@ -24,7 +25,6 @@ public:
         (t.prev_ ? t.prev_->next_ : head_) = t.next_;
         (t.next_ ? t.next_->prev_ : tail_) = t.prev_;
     }
-    task_record* pop_front() noexcept { task_record* t = head_; remove(*t); return t; }
 
 private:
     task_record* head_{};
