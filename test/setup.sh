@@ -24,3 +24,5 @@ need_boost() {
     need_file '/usr/include/boost/system.hpp' libboost-system1.81-dev
     need_file '/usr/include/boost/asio.hpp' libboost1.81-dev
 }
+# ccache where it is installed.
+[ -d /usr/lib/ccache ] && PATH=/usr/lib/ccache:$PATH
