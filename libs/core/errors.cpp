@@ -21,8 +21,8 @@ std::string in_task() {
     return t ? ", in task #" + std::to_string(t->id_) + " \"" + std::string(t->name_.get()) + "\"" : std::string();
 }
 
-std::string place_text(std::source_location const& place) {
-    char const* file = place.file_name();
+std::string place_text(source_place const& place) {
+    char const* file = place.file();
     if (char const* slash = std::strrchr(file, '/')) file = slash + 1;
     return std::string(file) + ":" + std::to_string(place.line());
 }

@@ -15,7 +15,7 @@ namespace weft {
 namespace detail {
 
 namespace {
-[[noreturn]] WEFT_COLD void throw_closed(nursery_record& n, std::string_view name, std::source_location const& from) {
+[[noreturn]] WEFT_COLD void throw_closed(nursery_record& n, std::string_view name, source_place const& from) {
     throw nursery_closed_error(message("W004",
         "nursery " + nursery_name(n) + " is closed; cannot start \"" + std::string(name) + "\"  " + place_text(from),
         n.body_done ? "its block has ended, and so have its children." : "close() or shutdown() was called on it.",
@@ -23,7 +23,7 @@ namespace {
 }
 }  // namespace
 
-task_record& new_child(nursery_record& n, std::string_view name, std::source_location place) {
+task_record& new_child(nursery_record& n, std::string_view name, source_place place) {
     kernel* k = this_kernel;
     if (!k) throw_outside("nursery::start_soon");
     if (n.run != k) {
@@ -110,7 +110,7 @@ void start_state::report() {
 using detail::self;
 using detail::this_kernel;
 
-nursery::nursery(nursery_options options, std::source_location place) {
+nursery::nursery(nursery_options options, source_place place) {
     detail::task_record& t = self("with_nursery");
     record_.owner = this;
     record_.place = place;
@@ -246,7 +246,7 @@ void nursery::close() noexcept {
 
 // --- start() ---
 
-nursery::start_pending::start_pending(nursery& nn, std::string_view name, std::source_location place) : n(nn) {
+nursery::start_pending::start_pending(nursery& nn, std::string_view name, source_place place) : n(nn) {
     if (!this_kernel) detail::throw_outside("nursery::start");
     if (!n.record_.open) detail::throw_closed(n.record_, name, place);
     ++n.record_.pending_starts;

@@ -3,12 +3,12 @@
 #define WEFT_TASK_NURSERY_HPP
 
 #include <weft/core/detail/spawn.hpp>
+#include <weft/core/source_place.hpp>
 #include <weft/task/cancel_scope.hpp>
 #include <weft/task/task_handle.hpp>
 #include <weft/task/task_status.hpp>
 
 #include <concepts>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -55,18 +55,18 @@ public:
     ///          thread; would_block from a callback if full; what copying f throws. Guarantee: strong.
     /// Complexity: O(1); allocates only for an f above 64 bytes or a name above 22.
     template <std::invocable F>
-    void start_soon(std::string_view name, F&& f, std::source_location place = std::source_location::current()) {
+    void start_soon(std::string_view name, F&& f, source_place place = source_place::current()) {
         room needed(*this);
         detail::start_child(detail::make_child(record_, name, place, std::forward<F>(f)));
     }
     template <std::invocable F>
-    void start_soon(F&& f, std::source_location place = std::source_location::current()) {
+    void start_soon(F&& f, source_place place = source_place::current()) {
         start_soon(std::string_view(), std::forward<F>(f), place);
     }
 
     /// Starts f as a child with a scope of its own, and returns a handle to join it, take its result, or cancel it alone.
     template <std::invocable F>
-    auto spawn(std::string_view name, F&& f, std::source_location place = std::source_location::current())
+    auto spawn(std::string_view name, F&& f, source_place place = source_place::current())
         -> task_handle<std::invoke_result_t<std::decay_t<F>&>> {
         using R = std::invoke_result_t<std::decay_t<F>&>;
         static_assert(!std::is_reference_v<R>, "a task's result outlives it: return a value, not a reference");
@@ -82,7 +82,7 @@ public:
         return task_handle<R>(std::move(s));
     }
     template <std::invocable F>
-    auto spawn(F&& f, std::source_location place = std::source_location::current()) {
+    auto spawn(F&& f, source_place place = source_place::current()) {
         return spawn(std::string_view(), std::forward<F>(f), place);
     }
 
@@ -93,7 +93,7 @@ public:
     /// Throws:  what the child throws before started(); misuse_error if it ends without started(); nursery_closed_error;
     ///          cancelled.    Source: Trio's nursery.start.
     template <class F>
-    auto start(std::string_view name, F&& f, std::source_location place = std::source_location::current())
+    auto start(std::string_view name, F&& f, source_place place = source_place::current())
         -> typename detail::status_value<std::decay_t<F>>::type {
         using T = typename detail::status_value<std::decay_t<F>>::type;
         // The child may outlive this frame once it has moved, so it keeps the state alive too.
@@ -102,7 +102,7 @@ public:
         if constexpr (!std::is_void_v<T>) return std::move(*s->value);
     }
     template <class F>
-    auto start(F&& f, std::source_location place = std::source_location::current()) ->
+    auto start(F&& f, source_place place = source_place::current()) ->
         typename detail::status_value<std::decay_t<F>>::type {
         return start(std::string_view(), std::forward<F>(f), place);
     }
@@ -110,7 +110,7 @@ public:
     /// Starts a child that lives as long as the body and the ordinary children, whatever is cancelled around it, and is
     /// cancelled after them; services end one by one, the last started first.
     template <std::invocable F>
-    void start_service(std::string_view name, F&& f, std::source_location place = std::source_location::current()) {
+    void start_service(std::string_view name, F&& f, source_place place = source_place::current()) {
         auto s = std::make_shared<detail::handle_result<void>>();
         s->scope.set_shield(true);
         detail::task_record& t = detail::make_child(record_, name, place, [s, f = std::forward<F>(f)]() mutable { s->scope.run(f); });
@@ -118,7 +118,7 @@ public:
         detail::start_child(t);
     }
     template <std::invocable F>
-    void start_service(F&& f, std::source_location place = std::source_location::current()) {
+    void start_service(F&& f, source_place place = source_place::current()) {
         start_service(std::string_view(), std::forward<F>(f), place);
     }
 
@@ -139,7 +139,7 @@ public:
     bool is_open() const noexcept { return record_.open; }
 
     /// Used by with_nursery.
-    nursery(nursery_options options, std::source_location place);
+    nursery(nursery_options options, source_place place);
     ~nursery();
     void body_failed(std::exception_ptr e, bool was_cancelled);
     void finish();
@@ -157,14 +157,14 @@ private:
     void adopt(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     void adopt_service(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     template <class F>
-    void run_start(detail::start_state& s, std::string_view name, std::source_location place, F&& f) {
+    void run_start(detail::start_state& s, std::string_view name, source_place place, F&& f) {
         start_pending pending(*this, name, place);
         room needed(*this);
         nursery hidden({}, place);
         begin_start(s, hidden, detail::make_child(hidden.record_, name, place, std::forward<F>(f)));
         finish_start(s, hidden);
     }
-    struct start_pending { nursery& n; start_pending(nursery& n, std::string_view name, std::source_location place); ~start_pending(); };
+    struct start_pending { nursery& n; start_pending(nursery& n, std::string_view name, source_place place); ~start_pending(); };
     void begin_start(detail::start_state& s, nursery& hidden, detail::task_record& t);
     void finish_start(detail::start_state& s, nursery& hidden);
     void wait_children(std::size_t count);
@@ -190,7 +190,7 @@ namespace detail {
 ///                task_cancelled_error if the body was to return a value and the nursery's own cancellation stopped it.
 /// Source:        Trio's open_nursery (strict groups).
 template <class F>
-auto with_nursery(nursery_options options, F&& body, std::source_location place = std::source_location::current())
+auto with_nursery(nursery_options options, F&& body, source_place place = source_place::current())
     -> std::invoke_result_t<F&, nursery&> {
     using R = std::invoke_result_t<F&, nursery&>;
     static_assert(!std::is_reference_v<R>, "return a value or a pointer from a nursery's body, not a reference");
@@ -216,7 +216,7 @@ auto with_nursery(nursery_options options, F&& body, std::source_location place 
 }
 
 template <class F>
-auto with_nursery(F&& body, std::source_location place = std::source_location::current()) -> std::invoke_result_t<F&, nursery&> {
+auto with_nursery(F&& body, source_place place = source_place::current()) -> std::invoke_result_t<F&, nursery&> {
     return with_nursery(nursery_options{}, std::forward<F>(body), place);
 }
 

@@ -11,7 +11,7 @@
 namespace weft::detail {
 
 /// A record for a new child of n. Checks that n accepts children; throws nursery_closed_error, wrong_domain_error.
-task_record& new_child(nursery_record& n, std::string_view name, std::source_location place);
+task_record& new_child(nursery_record& n, std::string_view name, source_place place);
 void start_child(task_record& t) noexcept;
 void discard_child(task_record& t) noexcept;
 
@@ -34,7 +34,7 @@ void bind_callable(task_record& t, F&& f) {
 
 /// Makes and binds a child without starting it; what the callable's copy throws leaves nothing behind.
 template <class F>
-task_record& make_child(nursery_record& n, std::string_view name, std::source_location place, F&& f) {
+task_record& make_child(nursery_record& n, std::string_view name, source_place place, F&& f) {
     task_record& t = new_child(n, name, place);
     if constexpr (std::is_nothrow_constructible_v<std::decay_t<F>, F&&> && sizeof(std::decay_t<F>) <= task_record::inline_size) {
         bind_callable(t, std::forward<F>(f));

@@ -3,11 +3,11 @@
 #define WEFT_CORE_DETAIL_TASK_RECORD_HPP
 
 #include <weft/core/cancel_state.hpp>
+#include <weft/core/source_place.hpp>
 
 #include <cstddef>
 #include <cstring>
 #include <exception>
-#include <source_location>
 #include <vector>
 
 namespace weft::detail {
@@ -100,7 +100,7 @@ struct alignas(64) task_record {
     bool inject_{};                     ///< the current park throws the kernel's deadlock error
 
     // Third line and on.
-    std::source_location place_{};      ///< where it was started
+    source_place place_{};      ///< where it was started
     task_name name_{};
     void* result_{};                    ///< the handle's or status' state
     static constexpr std::size_t inline_size = 64;
@@ -138,12 +138,12 @@ struct nursery_record {
     bool open{};                       ///< accepts children
     bool body_done{};
     nursery_record* walk{};            ///< scratch of the propagation
-    std::source_location place{};
+    source_place place{};
     void (*child_ended)(nursery_record&, task_record&){};  ///< wakes those who wait for room; may be null
 };
 
 /// "server.cpp:31", without the folders.
-std::string place_text(std::source_location const& place);
+std::string place_text(source_place const& place);
 /// `"name" (server.cpp:31)`, or the place alone for one without a name. Made when it is needed: opening a nursery costs
 /// no allocation.
 std::string nursery_name(nursery_record const& n);
