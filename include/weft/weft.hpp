@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The umbrella for the core and task rooms. Asio, testing and inspect have their own: weft/asio.hpp, weft/testing.hpp,
+// The umbrella for the core, task and sync rooms. Asio, testing and inspect have their own: weft/asio.hpp, weft/testing.hpp,
 // weft/inspect.hpp.
 #ifndef WEFT_WEFT_HPP
 #define WEFT_WEFT_HPP

@@ -57,6 +57,7 @@ public:
 
     /// Applies at once, earlier or later; a deadline that has fired stays fired. `never` removes it.
     /// Preconditions: not a scope made with a relative deadline and not yet entered, for deadline().
+    /// Throws: wrong_domain_error from another thread than the run's, as all that changes a scope does.
     void set_deadline(time_point when);
     time_point deadline() const;
     /// Sets the deadline to `d` after now or, before the scope is entered, after its entry. Throws misuse_error if d < 0.

@@ -17,9 +17,10 @@ void checkpoint();
 void check_cancelled();
 
 /// Lets other tasks run; never raises `cancelled`.
-/// Source: Trio's cancel_shielded_checkpoint.
+/// Blocks: always (yields). Throws: not_running_error; wrong_domain_error. Source: Trio's cancel_shielded_checkpoint.
 void yield_shielded();
 
+/// Never blocks. Throws not_running_error, wrong_domain_error.
 /// The earliest deadline that can reach this task, `never` if none, `always` if it is cancelled already.
 time_point current_effective_deadline();
 

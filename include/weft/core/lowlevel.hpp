@@ -85,8 +85,11 @@ void cancel_point();
 /// True if a cancellation point would raise now.
 bool cancellation_pending();
 
+/// Counts of this thread's run at this moment. Never blocks. Throws not_running_error.
 run_statistics current_statistics();
+/// Adds an instrument from the next event on. Throws not_running_error; misuse_error for null.
 void add_instrument(std::shared_ptr<instrument> i);
+/// Removes it if it is there; also from inside one of its hooks. Throws not_running_error.
 void remove_instrument(instrument const& i);
 
 }  // namespace weft::lowlevel

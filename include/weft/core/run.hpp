@@ -53,7 +53,8 @@ void run_main(run_options const& options, main_fn fn, void* arg);
 /// Blocks:  the calling thread, until the run has ended.
 /// Throws:  whatever main throws, unwrapped; exception_group of main's error and the others if a callback failed too;
 ///          deadlock_error; misuse_error if a run is already under way on this thread, or for options out of range;
-///          stack_limit_error if not even one stack can be had.
+///          stack_limit_error if not even one stack can be had; task_cancelled_error if main was cancelled from outside
+///          (the program stopped the loop); internal_error if a callback of weft's own contract (an abort function) threw.
 /// Source:  Trio's run.
 /// Example: snippet hello in example/01_hello_tree.cpp
 template <class F>

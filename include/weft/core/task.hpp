@@ -27,7 +27,7 @@ template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> d) {
     detail_::sleep(detail_::after(detail::checked_wait(d, "this_task::sleep_for")));
 }
-/// Sleeps until cancelled.
+/// Sleeps until cancelled. Throws: cancelled; internal_error if somebody unparks the task.
 [[noreturn]] void sleep_forever();
 
 std::uint64_t id();

@@ -37,11 +37,12 @@ public:
         auto const* p = detail::find_task_local(this, "task_local::get");
         return p && *p ? *static_cast<T const*>(p->get()) : make_default_();
     }
+    /// For this task, and the children that it starts from now on. Throws not_running_error, wrong_domain_error.
     void set(T value) { detail::set_task_local(this, std::make_shared<T>(std::move(value))); }
     task_local& operator=(T value) { set(std::move(value)); return *this; }
     operator T() const { return get(); }
 
-    /// Sets a value for a block, and puts the former one back at its end.
+    /// Sets a value for a block, and puts the former one back at its end. Made and destroyed in the same task.
     class scoped {
     public:
         scoped(task_local& variable, T value) : variable_(variable) {

@@ -65,6 +65,7 @@ public:
     }
 
     /// Starts f as a child with a scope of its own, and returns a handle to join it, take its result, or cancel it alone.
+    /// Blocks and throws as start_soon. Allocates the state that task and handle share.
     template <std::invocable F>
     auto spawn(std::string_view name, F&& f, source_place place = source_place::current())
         -> task_handle<std::invoke_result_t<std::decay_t<F>&>> {
@@ -108,7 +109,7 @@ public:
     }
 
     /// Starts a child that lives as long as the body and the ordinary children, whatever is cancelled around it, and is
-    /// cancelled after them; services end one by one, the last started first.
+    /// cancelled after them; services end one by one, the last started first. Blocks never; throws as start_soon.
     template <std::invocable F>
     void start_service(std::string_view name, F&& f, source_place place = source_place::current()) {
         auto s = std::make_shared<detail::handle_result<void>>();

@@ -58,7 +58,8 @@ public:
     /// Blocks: always a checkpoint. Cancellation: the task goes on. Throws: cancelled.
     void join() const { state().join(); }
 
-    /// Waits for the task and returns its result; a value can be taken once by get() &&, or read by reference.
+    /// Waits for the task and returns its result: a copy, or the value itself, once, if it is move-only.
+    /// Blocks: always a checkpoint. Cancellation: the task goes on, and get() may be called again.
     /// Throws: the task's error, as itself; task_cancelled_error if the task was cancelled; cancelled.
     decltype(auto) get() const {
         auto& s = state();

@@ -24,6 +24,8 @@ auto fail_in(cancel_scope& s, F& f) -> std::invoke_result_t<F&> {
 ///     bool done = weft::move_on_after(2s, [&] { work(); });
 ///
 /// Blocks: as f. Throws: what f throws; misuse_error if d is negative or not a number.    Source: Trio's move_on_after.
+/// Hazard: an Asio operation with use_fiber[ec] reports the deadline in ec and raises nothing, so f may end by itself and
+/// this returns true: test ec, or call check_cancelled().
 template <class Rep, class Period, class F>
 auto move_on_after(std::chrono::duration<Rep, Period> d, F&& f) {
     cancel_scope s;
@@ -52,6 +54,7 @@ auto fail_after(std::chrono::duration<Rep, Period> d, F&& f) -> std::invoke_resu
     return detail::fail_in(s, f);
 }
 
+/// fail_after with a point in time on the run's clock.
 template <class F>
 auto fail_at(time_point when, F&& f) -> std::invoke_result_t<F&> {
     cancel_scope s;
