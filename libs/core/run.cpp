@@ -198,15 +198,15 @@ void kernel::loop_stopped() {
 }
 
 duration kernel::idle_threshold() const noexcept {
-    duration d = virtual_ ? clock_->idle_threshold() : duration::max();
-    for (idle_waiter* w = idle_waiters_; w; w = w->next) d = std::min(d, w->cushion);
-    return d;
+    if (!idle_waiters_) return virtual_ ? clock_->idle_threshold() : duration::max();
+    duration least = idle_waiters_->cushion;  // these win over the clock's jump, however long they wait
+    for (idle_waiter* w = idle_waiters_; w; w = w->next) least = std::min(least, w->cushion);
+    return least;
 }
 
 bool kernel::idle(duration idle_for) {
-    if (idle_waiters_) {  // these win over the clock's jump
-        duration least = idle_waiters_->cushion;
-        for (idle_waiter* w = idle_waiters_; w; w = w->next) least = std::min(least, w->cushion);
+    if (idle_waiters_) {
+        duration least = idle_threshold();
         if (least > idle_for) return false;
         for (idle_waiter* w = idle_waiters_; w; w = w->next) {
             if (w->cushion == least) unpark(*w->task);
