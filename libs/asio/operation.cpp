@@ -61,9 +61,15 @@ void operation::wait() {
             auto& op = *static_cast<operation*>(p);
             op.asked_ = true;
             // Only between initiation and handler, on the home thread: later the slot may hold a dangling canceller.
-            op.emitting_ = true;
+            struct emission {
+                operation& op;
+                explicit emission(operation& o) : op(o) { op.emitting_ = true; }
+                ~emission() {
+                    op.emitting_ = false;
+                    if (op.state_ == state::done) op.slot().clear();  // not earlier: the canceller was still running
+                }
+            } now(op);
             op.signal_.emit(asio::cancellation_type::terminal);
-            op.emitting_ = false;
             return abort_answer::failed;
         }, this, reason_);
     }
@@ -80,7 +86,7 @@ void operation::finish(bool abandoned) noexcept {
 }
 
 void operation::settle() noexcept {
-    signal_.slot().clear();
+    if (!emitting_) slot().clear();
     if (state_ == state::initiating) { state_ = state::done; return; }
     state_ = state::done;
     task_record& t = *task_.record();

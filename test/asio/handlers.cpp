@@ -89,6 +89,7 @@ private:
 struct other_loop {
     asio::io_context context;
     asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
+    asio::steady_timer first{context};  // opens the context's descriptors now, before anybody counts
     std::thread thread{[this] { context.run(); }};
     ~other_loop() { work.reset(); thread.join(); }
 };

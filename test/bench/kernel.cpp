@@ -140,8 +140,8 @@ double fiber_park_round_trip() {
     constexpr int n = 200'000;
     boost::fibers::unbuffered_channel<int> ping, pong;
     double r = 0;
-    boost::fibers::fiber a([&] { int v; for (int i = 0; i < n; ++i) { ping.pop(v); pong.push(v); } });
-    boost::fibers::fiber b([&] { r = ns_per(n, [&] { int v; for (int i = 0; i < n; ++i) { ping.push(i); pong.pop(v); } }); });
+    boost::fibers::fiber a([&] { int v = 0; for (int i = 0; i < n; ++i) { ping.pop(v); pong.push(v); } });
+    boost::fibers::fiber b([&] { r = ns_per(n, [&] { int v = 0; for (int i = 0; i < n; ++i) { ping.push(i); pong.pop(v); } }); });
     a.join();
     b.join();
     return r;

@@ -46,20 +46,21 @@ struct spawn_completion {
                                                           boost::asio::execution::outstanding_work.tracked)) {}
 };
 
-/// Runs fn in the completion's scope; the handler is posted, on its own executor, once fn's frames are gone.
+/// Runs fn in the completion's scope; the handler is posted, on its own executor, once fn and its frames are gone.
 template <class R, class Handler, class F>
-void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, F& fn) {
+void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, std::optional<F>& fn) {
     std::exception_ptr error;
     std::conditional_t<std::is_void_v<R>, std::optional<bool>, std::optional<R>> value;
     std::exception_ptr outer;  // a cancellation of the nursery: it goes on to it after the token was told
     try {
-        if constexpr (std::is_void_v<R>) { if (c->scope.run(fn)) value = true; }
-        else value = c->scope.run(fn);
+        if constexpr (std::is_void_v<R>) { if (c->scope.run(*fn)) value = true; }
+        else value = c->scope.run(*fn);
     } catch (cancelled const&) {
         outer = std::current_exception();
     } catch (...) {
         error = std::current_exception();
     }
+    fn.reset();
     if (!error && !value) {
         error = std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted, "weft::spawn: the task was cancelled"));
     }
@@ -104,7 +105,10 @@ auto spawn(nursery& n, F&& fn, Token&& token) {
                         if (auto s = w.lock()) s->scope.cancel("by the completion token's cancellation slot");
                     });
                 }
-                n.start_soon([c, f = std::move(f)]() mutable { detail::run_spawned<R, handler_type>(std::move(c), f); });
+                using function = decltype(f);
+                n.start_soon([c, f = std::optional<function>(std::in_place, std::move(f))]() mutable {
+                    detail::run_spawned<R, handler_type>(std::move(c), f);
+                });
             },
             token, std::decay_t<F>(std::forward<F>(fn)));
     }
