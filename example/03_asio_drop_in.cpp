@@ -64,7 +64,9 @@ void timers_and_callbacks() {
             weft::spawn(n, [] { weft::this_task::sleep_for(2ms); return 3; },
                         [&](std::exception_ptr e, int r) { rows = e ? -1 : r; answered.set(); });
         });
-        answered.wait();  // the nursery must be open when the callback uses it
+        weft::cancel_scope held;  // the callbacks refer to this block: not even a cancellation may end it before them
+        held.set_shield(true);
+        held.run([&] { answered.wait(); });
     });
     expect(rows == 3, "a callback started a task, and a callback got its result");
 }

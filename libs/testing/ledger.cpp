@@ -22,7 +22,7 @@ ledger::ledger() : descriptors_(open_descriptors()) {
     }
 }
 
-std::string ledger::difference() const {
+std::string ledger::difference(bool with_descriptors) const {
     std::string d;
     auto compare = [&](char const* what, std::size_t before, std::size_t after) {
         if (before != after) d += std::string(d.empty() ? "" : ", ") + what + ": " + std::to_string(before) + " before, " + std::to_string(after) + " after";
@@ -36,7 +36,7 @@ std::string ledger::difference() const {
         std::size_t busy = s.fibers - s.idle_fibers;
         if (busy > s.living) d += std::string(d.empty() ? "" : ", ") + "fibers: " + std::to_string(busy) + " busy for " + std::to_string(s.living) + " tasks";
     }
-    compare("descriptors", descriptors_, open_descriptors());
+    if (with_descriptors) compare("descriptors", descriptors_, open_descriptors());
     return d;
 }
 

@@ -5,9 +5,11 @@
 #include <weft/asio.hpp>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/experimental/channel.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -391,6 +393,99 @@ BOOST_AUTO_TEST_CASE(a_canceller_may_go_on_after_it_has_called_the_handler) {
         BOOST_TEST(!weft::move_on_after(1s, [&] { asio::async_initiate<weft::use_fiber_t const, void(error_code)>(init, weft::use_fiber); }));
         BOOST_TEST(after == 53);
     });
+}
+
+// rules 125, 151
+BOOST_AUTO_TEST_CASE(a_canceller_that_throws_ends_the_run_and_the_task_still_waits_for_its_handler) {
+    bool returned_early = true;
+    try {
+        run_checked([&] {
+            manual_operation op;
+            op.on_cancel = [](asio::cancellation_type) { throw std::range_error("x"); };
+            weft::with_nursery([&](weft::nursery& n) {
+                n.start_soon([&] {
+                    weft::cancel_scope shield;
+                    shield.set_shield(true);
+                    shield.run([&] { for (int i = 0; i < 5; ++i) weft::checkpoint(); weft::this_task::sleep_for(2s); });
+                    returned_early = op.finish == nullptr;
+                    op.finish({}, 42);
+                });
+                n.start_soon([&] { BOOST_TEST(weft::move_on_after(1s, [&] { return op.async_wait(weft::use_fiber); }).value_or(0) == 42); op.finish = nullptr; });
+            });
+        });
+        BOOST_ERROR("run returned");
+    } catch (weft::exception_group const&) {}
+    BOOST_TEST(!returned_early);
+}
+
+// --- channels: their aborted has another name ---
+
+BOOST_AUTO_TEST_CASE(a_cancelled_receive_from_an_asio_channel_raises_cancelled) {
+    run_checked([] {
+        asio::experimental::channel<asio::io_context::executor_type, void(error_code, int)> channel(weft::get_executor(), 1);
+        weft::cancel_scope s;
+        s.set_deadline_after(1s);
+        BOOST_TEST(!s.run([&] { channel.async_receive(weft::use_fiber); }));
+        BOOST_TEST(s.cancelled_caught());
+        channel.async_send(error_code(), 42, weft::use_fiber);
+        BOOST_TEST(channel.async_receive(weft::use_fiber) == 42);
+    });
+}
+
+// rule 126
+BOOST_AUTO_TEST_CASE(an_asio_channel_s_own_cancel_and_close_are_ordinary_errors) {
+    run_checked([] {
+        asio::experimental::channel<asio::io_context::executor_type, void(error_code, int)> channel(weft::get_executor());
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { BOOST_TEST(thrown_code([&] { channel.async_receive(weft::use_fiber); }) == asio::experimental::error::channel_cancelled); });
+            weft::testing::wait_all_tasks_blocked();
+            channel.cancel();
+        });
+        channel.close();
+        BOOST_TEST(thrown_code([&] { channel.async_receive(weft::use_fiber); }) == asio::experimental::error::channel_closed);
+    });
+}
+
+// rule 125
+BOOST_AUTO_TEST_CASE(a_channel_that_was_closed_wins_over_the_cancellation) {
+    run_checked([] {
+        manual_operation op;
+        error_code got;
+        op.on_cancel = [&](asio::cancellation_type) { op.finish(asio::experimental::error::channel_closed, 0); };
+        weft::move_on_after(1s, [&] { got = thrown_code([&] { op.async_wait(weft::use_fiber); }); });
+        BOOST_TEST(got == asio::experimental::error::channel_closed);
+    });
+}
+
+// --- on another thread's loop ---
+
+BOOST_AUTO_TEST_CASE(operations_of_another_thread_s_loop_are_cancelled_and_awaited) {
+    asio::io_context other;
+    auto work = asio::make_work_guard(other);
+    std::thread thread([&] { other.run(); });
+    {
+        asio::steady_timer timer(other, 1h);
+        local::socket a(other), b(other);
+        asio::local::connect_pair(a, b);
+        run_checked([&] {
+            for (int i = 0; i < 50; ++i) BOOST_TEST_REQUIRE(!weft::move_on_after(1s, [&] { timer.async_wait(weft::use_fiber); }));
+            std::array<char, 10> buffer;
+            b.write_some(asio::buffer("half", 4));
+            error_code ec;
+            std::size_t n = 99;
+            weft::cancel_scope s;
+            weft::with_nursery([&](weft::nursery& nu) {
+                nu.start_soon([&] { s.run([&] { n = asio::async_read(a, asio::buffer(buffer), weft::use_fiber[ec]); }); });
+                while (a.available() > 0) weft::checkpoint();
+                weft::testing::wait_all_tasks_blocked(2ms);
+                s.cancel();
+            });
+            BOOST_TEST(n == 4u);
+            BOOST_TEST(ec == aborted);
+        });
+    }
+    work.reset();
+    thread.join();
 }
 
 // --- the [ec] form ---

@@ -299,6 +299,26 @@ BOOST_AUTO_TEST_CASE(a_socket_of_a_loop_that_another_thread_runs_can_be_read_and
     });
 }
 
+// rule 152
+BOOST_AUTO_TEST_CASE(functions_posted_by_several_threads_all_run_on_the_run_s_thread) {
+    run_checked([] {
+        auto home = std::this_thread::get_id();
+        int ran = 0, elsewhere = 0;
+        std::atomic<int> left{4};
+        weft::suspend_with([&](auto resume) {
+            for (int t = 0; t < 4; ++t) {
+                std::thread([&, resume, ex = weft::get_executor()] {
+                    for (int i = 0; i < 250; ++i) asio::post(ex, [&] { ++ran; elsewhere += std::this_thread::get_id() != home; });
+                    if (--left == 0) resume();
+                }).detach();
+            }
+        });
+        while (ran < 1'000) asio::post(weft::get_executor(), weft::use_fiber);
+        BOOST_TEST(ran == 1'000);
+        BOOST_TEST(elsewhere == 0);
+    });
+}
+
 // A completion that raced with the initiation's return: the task has not switched out yet.
 BOOST_AUTO_TEST_CASE(a_handler_called_on_another_thread_before_the_initiation_returns_is_not_lost) {
     run_checked([] {
