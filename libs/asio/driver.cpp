@@ -63,16 +63,18 @@ private:
 
     // One look at what is ready; then, before waiting, idle waiters and a virtual clock have their say.
     void watchful_pass(detail::kernel& k) {
-        bool ran = context_.poll() > 0;
-        if (interrupted_ || k.finished()) return;
-        bool no_work = false;
-        if (context_.stopped()) {  // by itself, for want of work, or by the program
-            context_.restart();
-            if (context_.poll_one() > 0) return;
-            if (!context_.stopped()) { k.loop_stopped(); return; }
-            no_work = true;
+        bool ran = false, stopped = false;
+        {
+            auto guard = asio::make_work_guard(context_);  // so that only stop() stops it, not the want of work
+            ran = context_.poll() > 0;
+            stopped = context_.stopped();
         }
+        if (interrupted_ || k.finished()) return;
+        if (stopped) { k.loop_stopped(); return; }
         if (ran || k.has_ready()) return;
+        context_.restart();  // letting the guard go stops a context without work
+        if (context_.poll_one() > 0) return;
+        bool no_work = context_.stopped();
         if (k.wants_idle()) {
             duration threshold = k.idle_threshold();
             if (threshold > duration::zero() && threshold != (duration::max)()) {

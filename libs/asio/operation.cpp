@@ -69,7 +69,11 @@ void operation::wait() {
                     if (op.state_ == state::done) op.slot().clear();  // not earlier: the canceller was still running
                 }
             } now(op);
-            op.signal_.emit(asio::cancellation_type::terminal);
+            try {
+                op.signal_.emit(asio::cancellation_type::terminal);
+            } catch (...) {  // a canceller is other people's code; the handler is still out, so the wait goes on
+                op.kernel_->callback_failed(std::current_exception());
+            }
             return abort_answer::failed;
         }, this, reason_);
     }
