@@ -15,6 +15,9 @@ namespace weft::detail {
 
 namespace asio = boost::asio;
 
+// asio::experimental::error::channel_cancelled, without its header.
+constexpr int channel_cancelled = 2;
+
 // --- recycled memory ---
 
 namespace {
@@ -109,7 +112,7 @@ void operation::throw_abandoned() const {
 void operation::check(boost::system::error_code const& e) const {
     if (!e) return;
     if (asked_ && (e == boost::system::errc::operation_canceled ||
-                   std::strcmp(e.category().name(), "asio.channel") == 0)) {
+                   (e.value() == channel_cancelled && std::strcmp(e.category().name(), "asio.channel") == 0))) {
         this_kernel->raise(*task_.record());
     }
     throw boost::system::system_error(e, reason_.what);

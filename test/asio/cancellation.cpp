@@ -420,15 +420,18 @@ BOOST_AUTO_TEST_CASE(a_canceller_that_throws_ends_the_run_and_the_task_still_wai
 
 // --- channels: their aborted has another name ---
 
+// Without a buffer: Asio 1.26 leaves a buffered channel that refuses every later send once a receive was cancelled.
 BOOST_AUTO_TEST_CASE(a_cancelled_receive_from_an_asio_channel_raises_cancelled) {
     run_checked([] {
-        asio::experimental::channel<asio::io_context::executor_type, void(error_code, int)> channel(weft::get_executor(), 1);
+        asio::experimental::channel<asio::io_context::executor_type, void(error_code, int)> channel(weft::get_executor());
         weft::cancel_scope s;
         s.set_deadline_after(1s);
         BOOST_TEST(!s.run([&] { channel.async_receive(weft::use_fiber); }));
         BOOST_TEST(s.cancelled_caught());
-        channel.async_send(error_code(), 42, weft::use_fiber);
-        BOOST_TEST(channel.async_receive(weft::use_fiber) == 42);
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { channel.async_send(error_code(), 42, weft::use_fiber); });
+            BOOST_TEST(channel.async_receive(weft::use_fiber) == 42);
+        });
     });
 }
 
