@@ -41,7 +41,7 @@ void describe(std::ostream& os, std::vector<std::exception_ptr> const& errors, s
         catch (...) { head = type_name(abi::__cxa_current_exception_type()); }
         std::string const next = indent + (last ? "   " : "│  ");
         os << '\n' << indent << (last ? "└─ " : "├─ ");
-        for (char c : head) {  // further lines of a message stay inside the tree
+        for (char const& c : head) {  // further lines of a message stay inside the tree
             if (c == '\n') { if (&c != &head.back()) os << '\n' << next; }
             else os << c;
         }

@@ -246,18 +246,20 @@ void nursery::close() noexcept {
 
 // --- start() ---
 
+void nursery::release_hold() noexcept {
+    if (--record_.pending_starts != 0) return;
+    for (detail::count_waiter* w = record_.waiters; w; w = w->next) {
+        if (record_.child_count <= w->wake_at) this_kernel->unpark(*w->task);
+    }
+}
+
 nursery::start_pending::start_pending(nursery& nn, std::string_view name, source_place place) : n(nn) {
     if (!this_kernel) detail::throw_outside("nursery::start");
     if (!n.record_.open) detail::throw_closed(n.record_, name, place);
     ++n.record_.pending_starts;
 }
 
-nursery::start_pending::~start_pending() {
-    if (--n.record_.pending_starts != 0) return;
-    for (detail::count_waiter* w = n.record_.waiters; w; w = w->next) {
-        if (n.record_.child_count <= w->wake_at) this_kernel->unpark(*w->task);
-    }
-}
+nursery::start_pending::~start_pending() { n.release_hold(); }
 
 void nursery::begin_start(detail::start_state& s, nursery& hidden, detail::task_record& t) {
     s.target = &record_;
@@ -299,6 +301,12 @@ shutdown_report nursery::do_shutdown(duration grace) {
     while (branch && branch->nursery_ != &record_) branch = branch->nursery_->parent;
     std::size_t mine = branch && !branch->service_ ? 1 : 0;
     auto all_ended = [&] { return record_.child_count <= mine; };
+    // From outside, the owner may wait at the exit and be woken first: it must not take the nursery away meanwhile.
+    struct hold {
+        nursery* n;
+        explicit hold(nursery* held) : n(held) { if (n) ++n->record_.pending_starts; }
+        ~hold() { if (n) n->release_hold(); }
+    } held(branch ? nullptr : this);
     shutdown_report report;
     static constexpr lowlevel::wait_reason reason{"nursery shutdown"};
     bool in_time = move_on_after(grace, [&] {

@@ -2,6 +2,9 @@
 // Boost.Fiber's own primitives, used directly by a program inside weft::run. Real time: they know no other.
 #include "fixture.hpp"
 
+#include <weft/asio/executor.hpp>
+
+#include <boost/asio/post.hpp>
 #include <boost/fiber/barrier.hpp>
 #include <boost/fiber/condition_variable.hpp>
 #include <boost/fiber/fiber.hpp>
@@ -14,6 +17,7 @@
 #include <thread>
 
 using namespace weft_test;
+namespace asio = boost::asio;
 namespace bf = boost::fibers;
 using steady = std::chrono::steady_clock;
 
@@ -143,6 +147,24 @@ BOOST_AUTO_TEST_CASE(a_boost_fiber_can_be_made_and_joined_inside_a_task) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_boost_fiber_may_be_launched_by_dispatch_or_from_a_callback) {
+    run_real([] {
+        int ran = 0;
+        auto body = [&] { ++ran; boost::this_fiber::yield(); ++ran; };
+        bf::fiber f(bf::launch::dispatch, body);
+        BOOST_TEST(ran == 1);
+        weft::checkpoint();
+        f.join();
+        BOOST_TEST(ran == 2);
+        bf::fiber g;
+        weft::event made;
+        asio::post(weft::get_executor(), [&] { g = bf::fiber(body); made.set(); });
+        made.wait();
+        g.join();
+        BOOST_TEST(ran == 4);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_detached_boost_fiber_that_ends_within_the_run_is_cleaned_up) {
     run_real([] {
         auto owned = std::make_shared<int>();
@@ -248,6 +270,24 @@ BOOST_AUTO_TEST_CASE(exceptions_in_flight_stay_with_their_fiber_across_boost_s_s
         });
         BOOST_TEST(std::uncaught_exceptions() == 0);
     });
+}
+
+BOOST_AUTO_TEST_CASE(a_callback_that_sleeps_in_boost_s_sleep_for_holds_the_loop_up_and_leaves_nothing_behind) {
+    weft::run([] {
+        steady::duration slept{};
+        bool done = false;
+        asio::post(weft::get_executor(), [&] {
+            auto before = steady::now();
+            boost::this_fiber::sleep_for(5ms);
+            slept = steady::now() - before;
+            done = true;
+        });
+        weft::this_task::sleep_for(1ms);
+        BOOST_TEST(done);
+        BOOST_TEST((slept >= 5ms));
+    });
+    std::this_thread::sleep_for(6ms);
+    weft::run([] { weft::checkpoint(); });  // the thread's scheduler is in order
 }
 
 BOOST_AUTO_TEST_CASE(boost_s_fibers_work_on_the_thread_before_and_after_a_run) {

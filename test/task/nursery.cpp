@@ -2,6 +2,8 @@
 // What a nursery promises of its children: that they have ended, where their errors go, when it takes new ones.
 #include "fixture.hpp"
 
+#include <weft/asio.hpp>
+
 #include <boost/asio/post.hpp>
 
 #include <algorithm>

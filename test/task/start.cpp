@@ -417,10 +417,10 @@ BOOST_AUTO_TEST_CASE(a_start_that_was_under_way_when_the_nursery_was_closed_is_c
 BOOST_AUTO_TEST_CASE(a_child_that_reports_into_a_cancelled_nursery_is_cancelled_with_its_sleeping_descendants) {
     run_checked([] {
         auto begin = weft::current_time();
+        weft::event go;
         int aborted = 0;
         weft::with_nursery([&](weft::nursery& callers) {
             weft::with_nursery([&](weft::nursery& target) {
-                weft::event go;
                 callers.start_soon([&] {
                     target.start([&](weft::task_status<>& s) {
                         weft::with_nursery([&](weft::nursery& m) {
@@ -434,13 +434,11 @@ BOOST_AUTO_TEST_CASE(a_child_that_reports_into_a_cancelled_nursery_is_cancelled_
                 });
                 wt::wait_all_tasks_blocked();
                 target.cancel();
-                wt::wait_all_tasks_blocked();
+                weft::cancel_scope shielded;  // the body is cancelled too
+                shielded.set_shield(true);
+                shielded.run([&] { wt::wait_all_tasks_blocked(); });
                 BOOST_TEST(aborted == 0);  // still the caller's
                 go.set();
-                // The exit waits for the start that is pending; go must live as long.
-                weft::cancel_scope shielded;
-                shielded.set_shield(true);
-                shielded.run([] { wt::wait_all_tasks_blocked(); });
             });
         });
         BOOST_TEST(aborted == 4);

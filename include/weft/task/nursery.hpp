@@ -155,6 +155,7 @@ private:
     };
     void wait_for_room();
     void offer_room() noexcept;
+    void release_hold() noexcept;  ///< of a start() or shutdown() that keeps the nursery from ending
     void adopt(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     void adopt_service(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     template <class F>
