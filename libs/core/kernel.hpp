@@ -73,7 +73,7 @@ public:
     void wake() noexcept { driver_->wake(); }
     /// Something became ready; asks the driver for a turn if none is under way or asked for.
     void need_turn() noexcept {
-        if (!in_turn_ && !turn_requested_) { turn_requested_ = true; driver_->request_turn(); }
+        if (!in_turn_ && !turn_requested_ && driver_) { turn_requested_ = true; driver_->request_turn(); }  // none while the run is taken down
     }
     driver& loop_driver() noexcept { return *driver_; }
 

@@ -615,25 +615,6 @@ BOOST_AUTO_TEST_CASE(after_the_completion_the_operation_s_slot_holds_nothing) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(a_cancellation_after_the_socket_is_gone_touches_nothing) {
-    run_checked([] {
-        weft::cancel_scope s;
-        weft::with_nursery([&](weft::nursery& n) {
-            auto p = std::make_unique<both_ends>();
-            n.start_soon([&] {
-                s.run([&] {
-                    char c;
-                    BOOST_TEST(thrown_code([&] { p->a.async_read_some(asio::buffer(&c, 1), weft::use_fiber); }) == aborted);
-                });
-            });
-            weft::testing::wait_all_tasks_blocked();
-            p.reset();   // the aborted handler is queued, the slot still names the socket's service
-            weft::checkpoint();
-            s.cancel();
-        });
-    });
-}
-
 // --- everywhere ---
 
 BOOST_AUTO_TEST_CASE(an_echo_over_tcp_can_be_cancelled_everywhere) {

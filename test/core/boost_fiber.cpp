@@ -272,24 +272,6 @@ BOOST_AUTO_TEST_CASE(exceptions_in_flight_stay_with_their_fiber_across_boost_s_s
     });
 }
 
-BOOST_AUTO_TEST_CASE(a_callback_that_sleeps_in_boost_s_sleep_for_holds_the_loop_up_and_leaves_nothing_behind) {
-    weft::run([] {
-        steady::duration slept{};
-        bool done = false;
-        asio::post(weft::get_executor(), [&] {
-            auto before = steady::now();
-            boost::this_fiber::sleep_for(5ms);
-            slept = steady::now() - before;
-            done = true;
-        });
-        weft::this_task::sleep_for(1ms);
-        BOOST_TEST(done);
-        BOOST_TEST((slept >= 5ms));
-    });
-    std::this_thread::sleep_for(6ms);
-    weft::run([] { weft::checkpoint(); });  // the thread's scheduler is in order
-}
-
 BOOST_AUTO_TEST_CASE(boost_s_fibers_work_on_the_thread_before_and_after_a_run) {
     auto use = [] {
         int ran = 0;
