@@ -192,17 +192,19 @@ BOOST_AUTO_TEST_CASE(a_handler_may_be_called_inside_the_initiation) {
 }
 
 // rule 61
-BOOST_AUTO_TEST_CASE(ten_thousand_inline_completions_in_a_row_do_not_starve_other_tasks_or_callbacks) {
+BOOST_AUTO_TEST_CASE(inline_completions_in_a_row_do_not_starve_other_tasks_or_callbacks) {
     run_checked([] {
+        // Many more than fit into one turn of the loop, whose budget is 250 us.
+        constexpr int all = 200'000;
         int done = 0, turns = 0, callbacks = 0;
         bool stop = false;
         weft::with_nursery([&](weft::nursery& n) {
             n.start_soon([&] { while (!stop) { ++turns; weft::checkpoint(); } });
-            asio::post(weft::get_executor(), [&] { callbacks = done < 10'000; });
-            for (; done < 10'000; ++done) call<void(int)>([](auto h) { h(1); });
+            asio::post(weft::get_executor(), [&] { callbacks = done < all; });
+            for (; done < all; ++done) call<void(int)>([](auto h) { h(1); });
             stop = true;
         });
-        BOOST_TEST(turns >= 500);
+        BOOST_TEST(turns >= all / 20);
         BOOST_TEST(callbacks == 1);
     });
 }
