@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The default driver: an io_context that runs on the thread's own stack. Callbacks have a deep stack there and may
 // throw; a completion handler resumes its task directly; everything else that is ready runs from one posted pump.
+#include <weft/asio/detail/home_executor.hpp>
 #include <weft/asio/executor.hpp>
 
 #include "core/kernel.hpp"
@@ -10,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
+#include <thread>
 
 namespace weft {
 namespace {
@@ -19,26 +21,27 @@ constexpr char asio_kind{};
 
 class asio_driver final : public driver {
 public:
-    asio_driver() : timer_(context_) {}
+    asio_driver() : timer_(*context_) {}
+    ~asio_driver() override { context_->end(); }
 
+    // Callbacks that are still queued when the last task has ended are destroyed unrun: main's frame is gone by then.
     void run(detail::kernel& k) override {
         kernel_ = &k;
         while (!k.finished()) {
             interrupted_ = false;
-            context_.restart();
+            context_->restart();
             try {
                 if (k.wants_idle() || k.instrumented()) { watchful_pass(k); continue; }
-                context_.run();
+                context_->run();
             } catch (...) {
                 k.callback_failed(std::current_exception());
                 continue;
             }
             if (!interrupted_ && !k.finished()) out_of_work(k);
         }
-        drain(k);
     }
 
-    void request_turn() noexcept override { asio::post(context_, [this] { pump(); }); }
+    void request_turn() noexcept override { asio::post(*context_, [this] { pump(); }); }
 
     void arm(time_point when) noexcept override {
         if (when == never) { timer_.cancel(); return; }
@@ -48,15 +51,16 @@ public:
 
     void wake() noexcept override {
         if (wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
-        asio::post(context_, [this] {
+        detail::loop_pin pin(*context_);  // post() may still touch the context when the run has ended already
+        asio::post(*context_, [this] {
             wake_posted_.store(false, std::memory_order_release);
             pump();
         });
     }
 
-    void interrupt() noexcept override { interrupted_ = true; context_.stop(); }
+    void interrupt() noexcept override { interrupted_ = true; context_->stop(); }
     void const* kind() const noexcept override { return &asio_kind; }
-    asio::io_context& context() noexcept { return context_; }
+    detail::loop_context& context() noexcept { return *context_; }
 
 private:
     void pump() { if (kernel_->turn()) request_turn(); }
@@ -65,22 +69,22 @@ private:
     void watchful_pass(detail::kernel& k) {
         bool ran = false, stopped = false;
         {
-            auto guard = asio::make_work_guard(context_);  // so that only stop() stops it, not the want of work
-            ran = context_.poll() > 0;
-            stopped = context_.stopped();
+            auto guard = asio::make_work_guard(*context_);  // so that only stop() stops it, not the want of work
+            ran = context_->poll() > 0;
+            stopped = context_->stopped();
         }
         if (interrupted_ || k.finished()) return;
         if (stopped) { k.loop_stopped(); return; }
         if (ran || k.has_ready()) return;
-        context_.restart();  // letting the guard go stops a context without work
-        if (context_.poll_one() > 0) return;
-        bool no_work = context_.stopped();
+        context_->restart();  // letting the guard go stops a context without work
+        if (context_->poll_one() > 0) return;
+        bool no_work = context_->stopped();
         if (k.wants_idle()) {
             duration threshold = k.idle_threshold();
             if (threshold > duration::zero() && threshold != (duration::max)()) {
-                auto guard = asio::make_work_guard(context_);
-                context_.restart();
-                if (context_.run_one_for(threshold) > 0) return;
+                auto guard = asio::make_work_guard(*context_);
+                context_->restart();
+                if (context_->run_one_for(threshold) > 0) return;
             }
             if (k.idle(threshold)) { pump(); return; }
         }
@@ -88,35 +92,23 @@ private:
         time_point next = k.next_deadline();
         duration timeout = next == never ? (duration::max)() : next - std::chrono::steady_clock::now();
         if (k.instrumented()) k.before_io_wait(timeout);
-        context_.run_one();
+        context_->run_one();
         if (k.instrumented()) k.after_io_wait(timeout);
-    }
-
-    // Completions that the last tasks posted are still called, but nothing that these set in motion is waited for.
-    void drain(detail::kernel& k) {
-        context_.restart();
-        for (int handlers = 0; handlers < 10'000; ++handlers) {
-            try {
-                if (context_.poll_one() == 0) return;
-            } catch (...) {
-                k.callback_failed(std::current_exception());
-            }
-        }
     }
 
     // run() came back by itself: nothing is outstanding, or the program called stop() on our io_context.
     void out_of_work(detail::kernel& k) {
-        context_.restart();
-        if (context_.poll_one() > 0) return;  // another thread posted meanwhile
-        if (!context_.stopped()) { k.loop_stopped(); return; }
+        context_->restart();
+        if (context_->poll_one() > 0) return;  // another thread posted meanwhile
+        if (!context_->stopped()) { k.loop_stopped(); return; }
         if (k.has_ready()) { pump(); return; }
         if (k.stuck()) return;
-        auto guard = asio::make_work_guard(context_);  // somebody out of sight may wake us
-        context_.restart();
-        context_.run_one();
+        auto guard = asio::make_work_guard(*context_);  // somebody out of sight may wake us
+        context_->restart();
+        context_->run_one();
     }
 
-    asio::io_context context_{1};
+    detail::loop_context* context_ = new detail::loop_context;
     asio::steady_timer timer_;
     detail::kernel* kernel_{};
     bool interrupted_{};
@@ -125,9 +117,17 @@ private:
 
 }  // namespace
 
+// Whoever just completed an operation of ours on another thread is about to let go. It gets a moment, so that the run's
+// descriptors are closed when it returns; whoever keeps an executor for longer closes them later.
+void detail::loop_context::end() noexcept {
+    shutdown();
+    for (int i = 0; i < 2'000 && pins_.load(std::memory_order_acquire) > 1; ++i) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    release();
+}
+
 std::unique_ptr<driver> detail::make_default_driver() { return std::make_unique<asio_driver>(); }
 
-boost::asio::io_context::executor_type get_executor() {
+detail::loop_context& detail::current_loop() {
     detail::kernel* k = detail::this_kernel;
     if (!k) detail::throw_outside("get_executor");
     driver& d = k->loop_driver();
@@ -135,7 +135,9 @@ boost::asio::io_context::executor_type get_executor() {
         throw not_running_error(detail::message("W016", "get_executor: this run has no io_context",
             "it was started with a driver of its own (run_options::make_driver).", "leave make_driver empty in runs that do I/O."));
     }
-    return static_cast<asio_driver&>(d).context().get_executor();
+    return static_cast<asio_driver&>(d).context();
 }
+
+boost::asio::io_context::executor_type get_executor() { return detail::current_loop().get_executor(); }
 
 }  // namespace weft

@@ -46,8 +46,8 @@ void recycled_deallocate(void* p, std::size_t bytes) noexcept {
 // --- operation ---
 
 operation::operation(char const* what)
-    : home_(get_executor()), kernel_(this_kernel), reason_{what},
-      work_(asio::prefer(home_, asio::execution::outstanding_work.tracked)) {
+    : home_(current_loop()), kernel_(this_kernel), reason_{what},
+      work_(asio::require(current_loop().get_executor(), asio::execution::outstanding_work.tracked)) {
     task_record& t = self(what);
     kernel_->cancel_point(t);  // a scope that is cancelled already: the operation has no effect at all
     task_ = lowlevel::task_ref(t, kernel_->run_id());
@@ -88,7 +88,8 @@ void operation::finish(bool abandoned) noexcept {
         abandoned_ = abandoned;
         settle();
     } else {
-        asio::post(home_, [this, abandoned] { abandoned_ = abandoned; settle(); });
+        // Pinned: as soon as settle() is queued, the task may go on and the run may end, while post() still touches the loop.
+        asio::post(asio::require(home_, asio::execution::outstanding_work.tracked), [this, abandoned] { abandoned_ = abandoned; settle(); });
     }
 }
 

@@ -102,8 +102,8 @@ bool is_parked(task_ref task) noexcept {
 }
 
 void unpark(task_ref task) {
-    if (!this_kernel) {
-        throw wrong_domain_error(weft::detail::message("W012", "lowlevel::unpark was called from a thread without a run",
+    if (!this_kernel || (task && task.run() != this_kernel->run_id())) {
+        throw wrong_domain_error(weft::detail::message("W012", this_kernel ? "lowlevel::unpark of a task of another run" : "lowlevel::unpark was called from a thread without a run",
             "a task is woken on its own runtime's thread only.", "post the call to the runtime: asio::post(executor, [=]{ unpark(task); })."));
     }
     if (!is_parked(task)) {

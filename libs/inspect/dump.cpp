@@ -110,7 +110,7 @@ private:
             time_point d = state_access::deadline(*n->state);
             if (d != never) os_ << "  deadline in " << age(d - now_);
             if (!n->open) os_ << "  closed";
-            if (n->pending_starts) os_ << "  " << n->pending_starts << " starting";
+            if (n->holds) os_ << "  " << n->holds << " held";
             if (state_access::cancelled(*n->state)) os_ << "  cancelled: " << n->state->reason();
             if (!n->errors.empty()) os_ << "  " << n->errors.size() << (n->errors.size() == 1 ? " error" : " errors");
             os_ << '\n';

@@ -9,7 +9,7 @@
 #include "core/self.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
 
 namespace weft {
 namespace detail {
@@ -91,6 +91,13 @@ void throw_body_cancelled(nursery& n) {
         std::string(n.scope().reason()), "", "return an std::optional from a scope inside the body, or store the result outside."));
 }
 
+void nursery_hold::release(nursery_record& n) noexcept {
+    if (--n.holds != 0) return;
+    for (count_waiter* w = n.waiters; w; w = w->next) {
+        if (n.child_count <= w->wake_at) this_kernel->unpark(*w->task);
+    }
+}
+
 // --- start() ---
 
 void start_state::report() {
@@ -144,7 +151,7 @@ void nursery::wait_children(std::size_t count) {
     detail::task_record& t = *this_kernel->current();
     static constexpr lowlevel::wait_reason reason{"nursery exit"};
     listed_waiter w(record_, t, count);
-    while (record_.child_count + record_.pending_starts > count) this_kernel->park(t, nullptr, nullptr, reason);
+    while (record_.child_count + record_.holds > count) this_kernel->park(t, nullptr, nullptr, reason);
 }
 
 void nursery::end_services() {
@@ -168,9 +175,9 @@ void nursery::end_services() {
 void nursery::finish() {
     detail::kernel& k = *this_kernel;
     record_.body_done = true;
-    if (record_.child_count + record_.service_count + record_.pending_starts == 0) k.yield(*k.current());  // a schedule point in any case
+    if (record_.child_count + record_.service_count + record_.holds == 0) k.yield(*k.current());  // a schedule point in any case
     // A service may start children while it ends, and a child may start services.
-    do { wait_children(0); end_services(); } while (record_.child_count + record_.service_count + record_.pending_starts > 0);
+    do { wait_children(0); end_services(); } while (record_.child_count + record_.service_count + record_.holds > 0);
     bool absorbed = k.catches(scope_);
     std::exception_ptr cancelled = std::move(record_.cancelled);
     std::vector<std::exception_ptr> errors = std::move(record_.errors);
@@ -246,20 +253,11 @@ void nursery::close() noexcept {
 
 // --- start() ---
 
-void nursery::release_hold() noexcept {
-    if (--record_.pending_starts != 0) return;
-    for (detail::count_waiter* w = record_.waiters; w; w = w->next) {
-        if (record_.child_count <= w->wake_at) this_kernel->unpark(*w->task);
-    }
-}
-
-nursery::start_pending::start_pending(nursery& nn, std::string_view name, source_place place) : n(nn) {
+detail::nursery_hold nursery::hold_for_start(std::string_view name, source_place place) {
     if (!this_kernel) detail::throw_outside("nursery::start");
-    if (!n.record_.open) detail::throw_closed(n.record_, name, place);
-    ++n.record_.pending_starts;
+    if (!record_.open) detail::throw_closed(record_, name, place);
+    return detail::nursery_hold(record_);
 }
-
-nursery::start_pending::~start_pending() { n.release_hold(); }
 
 void nursery::begin_start(detail::start_state& s, nursery& hidden, detail::task_record& t) {
     s.target = &record_;
@@ -302,11 +300,8 @@ shutdown_report nursery::do_shutdown(duration grace) {
     std::size_t mine = branch && !branch->service_ ? 1 : 0;
     auto all_ended = [&] { return record_.child_count <= mine; };
     // From outside, the owner may wait at the exit and be woken first: it must not take the nursery away meanwhile.
-    struct hold {
-        nursery* n;
-        explicit hold(nursery* held) : n(held) { if (n) ++n->record_.pending_starts; }
-        ~hold() { if (n) n->release_hold(); }
-    } held(branch ? nullptr : this);
+    std::optional<detail::nursery_hold> held;
+    if (!branch) held.emplace(record_);
     shutdown_report report;
     static constexpr lowlevel::wait_reason reason{"nursery shutdown"};
     bool in_time = move_on_after(grace, [&] {

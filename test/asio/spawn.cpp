@@ -9,6 +9,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
@@ -380,6 +381,31 @@ BOOST_AUTO_TEST_CASE(a_handler_of_a_spawned_task_that_throws_ends_the_run_in_a_g
 }
 
 // --- suspend_with ---
+
+// No error is lost: the handler that is to hear of it is called before the nursery, and its frames, go.
+BOOST_AUTO_TEST_CASE(a_nursery_waits_for_the_handlers_of_its_spawned_tasks) {
+    run_checked([] {
+        int handlers = 0;
+        weft::with_nursery([&](weft::nursery& n) {
+            for (int i = 0; i < 3; ++i) weft::spawn(n, [] { throw std::runtime_error("x"); }, [&](std::exception_ptr e) { handlers += e != nullptr; });
+            asio::post(weft::get_executor(), [&] { weft::spawn(n, [] { return 1; }, [&](std::exception_ptr, int v) { handlers += v; }); });
+            weft::checkpoint();
+        });
+        BOOST_TEST(handlers == 4);
+        weft::with_nursery([&](weft::nursery& n) {
+            auto strand = asio::make_strand(weft::get_executor());
+            weft::spawn(n, [] {}, asio::bind_executor(strand, [&](std::exception_ptr) { ++handlers; }));
+        });
+        BOOST_TEST(handlers == 5);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_spawned_task_that_nobody_can_wake_is_a_deadlock_and_not_a_hang) {
+    BOOST_CHECK_THROW(run_checked([] {
+        weft::event nobody;
+        weft::with_nursery([&](weft::nursery& n) { weft::spawn(n, [&] { nobody.wait(); }, [](std::exception_ptr) {}); });
+    }), weft::deadlock_error);
+}
 
 BOOST_AUTO_TEST_CASE(suspend_with_returns_what_resume_is_given) {
     run_checked([] {

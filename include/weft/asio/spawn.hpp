@@ -13,6 +13,7 @@
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <memory>
@@ -32,18 +33,32 @@ struct spawn_signature {
 template <>
 struct spawn_signature<void> { using type = void(std::exception_ptr); };
 
-/// The handler with the work that keeps its executor running until it is called.
+/// The handler of one spawn. On the run's own loop its nursery does not end before it has been called; work of the loop
+/// it is not, or a deadlock could not be told from waiting. On another executor it counts as work there until it is called.
 template <class R, class Handler>
 struct spawn_completion {
     using executor_type = boost::asio::associated_executor_t<Handler, boost::asio::io_context::executor_type>;
     using work_type = std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
     Handler handler;
-    work_type work;
+    executor_type executor;
+    std::optional<work_type> foreign_work;
+    std::optional<nursery_hold> hold;
     cancel_scope scope;
 
-    explicit spawn_completion(Handler&& h)
-        : handler(std::move(h)), work(boost::asio::prefer(boost::asio::get_associated_executor(handler, weft::get_executor()),
-                                                          boost::asio::execution::outstanding_work.tracked)) {}
+    spawn_completion(Handler&& h, nursery& n) : handler(std::move(h)), executor(boost::asio::get_associated_executor(handler, weft::get_executor())) {
+        if (runs_on_this_loop(executor)) hold.emplace(n.record());
+        else foreign_work.emplace(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked));
+    }
+
+private:
+    template <class E>
+    static bool runs_on_this_loop(E const& e) {
+        auto own = weft::get_executor();
+        if constexpr (std::is_same_v<E, decltype(own)>) return e == own;
+        else if constexpr (requires { boost::asio::query(e, boost::asio::execution::context); })
+            return static_cast<void const*>(std::addressof(boost::asio::query(e, boost::asio::execution::context))) == std::addressof(own.context());
+        else return false;
+    }
 };
 
 /// Runs fn in the completion's scope; the handler is posted, on its own executor, once fn and its frames are gone.
@@ -66,9 +81,11 @@ void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, std::optional<
     }
     auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
     if (slot.is_connected()) slot.clear();
-    auto executor = c->work;
+    auto executor = c->executor;
     boost::asio::post(executor, [c = std::move(c), error, value = std::move(value)]() mutable {
         Handler h = std::move(c->handler);
+        auto hold = std::move(c->hold);  // until the handler has returned
+        auto work = std::move(c->foreign_work);
         c.reset();
         if constexpr (std::is_void_v<R>) std::move(h)(error);
         else if constexpr (std::is_default_constructible_v<R>) std::move(h)(error, value ? std::move(*value) : R());
@@ -98,7 +115,7 @@ auto spawn(nursery& n, F&& fn, Token&& token) {
         return boost::asio::async_initiate<Token, typename detail::spawn_signature<R>::type>(
             [&n](auto handler, auto f) {
                 using handler_type = decltype(handler);
-                auto c = std::make_shared<detail::spawn_completion<R, handler_type>>(std::move(handler));
+                auto c = std::make_shared<detail::spawn_completion<R, handler_type>>(std::move(handler), n);
                 auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
                 if (slot.is_connected()) {
                     slot.assign([w = std::weak_ptr(c)](boost::asio::cancellation_type) {

@@ -155,18 +155,17 @@ private:
     };
     void wait_for_room();
     void offer_room() noexcept;
-    void release_hold() noexcept;  ///< of a start() or shutdown() that keeps the nursery from ending
     void adopt(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     void adopt_service(detail::task_record& t, std::shared_ptr<detail::handle_state> s);
     template <class F>
     void run_start(detail::start_state& s, std::string_view name, source_place place, F&& f) {
-        start_pending pending(*this, name, place);
+        detail::nursery_hold pending = hold_for_start(name, place);
         room needed(*this);
         nursery hidden({}, place);
         begin_start(s, hidden, detail::make_child(hidden.record_, name, place, std::forward<F>(f)));
         finish_start(s, hidden);
     }
-    struct start_pending { nursery& n; start_pending(nursery& n, std::string_view name, source_place place); ~start_pending(); };
+    detail::nursery_hold hold_for_start(std::string_view name, source_place place);
     void begin_start(detail::start_state& s, nursery& hidden, detail::task_record& t);
     void finish_start(detail::start_state& s, nursery& hidden);
     void wait_children(std::size_t count);

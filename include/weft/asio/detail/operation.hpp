@@ -2,12 +2,12 @@
 #ifndef WEFT_ASIO_DETAIL_OPERATION_HPP
 #define WEFT_ASIO_DETAIL_OPERATION_HPP
 
-#include <weft/asio/executor.hpp>
+#include <weft/asio/detail/home_executor.hpp>
 #include <weft/core/lowlevel.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/prefer.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
@@ -34,7 +34,7 @@ struct recycling_allocator {
 /// Only the home thread changes its state; a handler called elsewhere stores its result and posts settle() home.
 class operation {
 public:
-    using executor_type = boost::asio::io_context::executor_type;
+    using executor_type = home_executor<>;
 
     explicit operation(char const* what);
     operation(operation const&) = delete;
@@ -62,7 +62,8 @@ private:
         waiting,     ///< the task has parked
         done         ///< the handler was called or destroyed
     };
-    using work_type = std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
+    using work_type = std::decay_t<decltype(boost::asio::require(std::declval<boost::asio::io_context::executor_type const&>(),
+                                                                 boost::asio::execution::outstanding_work.tracked))>;
 
     void finish(bool abandoned) noexcept;
     void settle() noexcept;

@@ -15,6 +15,19 @@ task_record& new_child(nursery_record& n, std::string_view name, source_place pl
 void start_child(task_record& t) noexcept;
 void discard_child(task_record& t) noexcept;
 
+/// Keeps a nursery from ending while something may still happen in its name: a start() that may bring a child, a
+/// shutdown that looks at it, the completion handler of a child. The runtime's thread only; the nursery must be open or held.
+class nursery_hold {
+public:
+    explicit nursery_hold(nursery_record& n) noexcept : n_(&n) { ++n.holds; }
+    nursery_hold(nursery_hold&& o) noexcept : n_(std::exchange(o.n_, nullptr)) {}
+    ~nursery_hold() { if (n_) release(*n_); }
+
+private:
+    static void release(nursery_record& n) noexcept;
+    nursery_record* n_;
+};
+
 /// Stores the callable in the record, or on the heap if it is large, and says how to run and destroy it.
 template <class F>
 void bind_callable(task_record& t, F&& f) {

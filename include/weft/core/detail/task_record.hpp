@@ -130,7 +130,7 @@ struct nursery_record {
     task_record* children{};           ///< all of them, services too, newest first; linked by sibling_next_
     std::size_t child_count{};         ///< ordinary children that have not ended
     std::size_t service_count{};
-    std::size_t pending_starts{};      ///< start() calls that may still bring a child
+    std::size_t holds{};               ///< what keeps it from ending besides children; see nursery_hold
     std::size_t max_children{};        ///< 0: no limit
     std::vector<std::exception_ptr> errors;
     std::exception_ptr cancelled;      ///< the first `cancelled` that ended a child or the body
