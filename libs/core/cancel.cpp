@@ -208,6 +208,7 @@ void kernel::abort_park(task_record& t) {
             "catch inside it, and answer abort::succeeded or abort::failed."))));
         answer = abort_answer::succeeded;
     }
+    if (answer == abort_answer::refused) { t.abort_ = abort; return; }
     if (answer == abort_answer::succeeded && t.state_ == task_state::parked) {
         t.woken_by_cancel_ = true;
         make_ready(t);

@@ -69,8 +69,9 @@ void kernel::fire(timer_node& n) {
         auto& s = static_cast<cancel_state&>(n);
         if (!s.cancelled_) cancel(s, deadline_info(s, s.deadline_));
     } else {
-        task_record* t = static_cast<alarm_node&>(n).task;  // woken, unless a cancellation of this turn came first
-        unpark(*t);
+        auto& a = static_cast<alarm_node&>(n);
+        if (a.expired) a.expired(a);
+        else unpark(*a.task);  // unless a cancellation of this turn came first
     }
 }
 

@@ -105,6 +105,7 @@ bool kernel::turn() {
     turn_end_ = real + turn_length;
     turn_time_ = clock_ ? clock_->now() : real;
     if (probe_ && probe_->due()) probe_->fire();
+    if (port_->pending()) port_->drain();
     expire(turn_time_);
     deliver_slice();
     if (!finished_) fibers_.run_foreign();

@@ -10,6 +10,7 @@
 #include "core/fiber.hpp"
 #include "core/overflow.hpp"
 #include "core/ready_queue.hpp"
+#include "core/run_port.hpp"
 
 #include <cstdio>
 
@@ -50,7 +51,7 @@ public:
     /// Runs due deadlines and a budget of ready tasks. Returns whether more are ready.
     bool turn();
     bool finished() const noexcept { return finished_; }
-    bool has_ready() const noexcept { return !ready_.empty() || !undelivered_.empty() || fibers_.foreign_ready(); }
+    bool has_ready() const noexcept { return !ready_.empty() || !undelivered_.empty() || port_->pending() || fibers_.foreign_ready(); }
     /// Somebody waits for idleness, or the clock is virtual: the driver must not block before it has called idle().
     bool wants_idle() const noexcept { return idle_waiters_ || virtual_; }
     /// Nothing can run right now. Wakes idle waiters or lets a virtual clock jump; returns whether that helped.
@@ -59,7 +60,12 @@ public:
     /// No work of any kind is left. Raises deadlock_error in main; returns false if the driver should wait instead.
     bool stuck();
     /// True if somebody that the driver cannot see may still wake a task.
-    bool externally_wakeable() const noexcept { return foreign_waits_ > 0 || deadlock_ == deadlock_policy::wait; }
+    bool externally_wakeable() const noexcept;
+    /// A deadlock is being broken: waits that refuse cancellation end too.
+    bool breaking_waits() const noexcept { return breaking_waits_; }
+    void count_shared_wait(int by) noexcept { shared_waits_ += static_cast<std::size_t>(by); }
+    /// How other threads reach this run.
+    run_port& port() noexcept { return *port_; }
     /// The loop's own callback threw: the run ends with that error.
     void callback_failed(std::exception_ptr e);
     /// The program stopped the loop: the run is cancelled.
@@ -190,6 +196,7 @@ private:
     fiber_system fibers_;
     overflow_reporter overflow_;
     std::unique_ptr<driver> driver_;
+    run_port* port_{};                    ///< one reference is the run's; others outlive it
     deadline_heap deadlines_;
     time_point armed_for_{never};     ///< what the driver was last asked for
     std::vector<timer_node*> due_;    ///< scratch of expire()
@@ -222,6 +229,8 @@ private:
     idle_waiter* idle_waiters_{};
     std::size_t living_{};
     std::size_t foreign_waits_{};
+    std::size_t shared_waits_{};          ///< parked tasks that another thread may wake
+    bool breaking_waits_{};
     std::uint64_t next_id_{1};
     std::uint64_t turns_{};
     std::uint64_t run_id_;

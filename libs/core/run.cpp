@@ -41,6 +41,7 @@ kernel::kernel(run_options const& options)
         this_kernel = nullptr;
         throw;
     }
+    port_ = new run_port(*driver_);
     static std::atomic<std::uint64_t> runs{0};
     run_id_ = ++runs;
     started_at_ = turn_time_ = now();
@@ -54,6 +55,8 @@ kernel::kernel(run_options const& options)
 kernel::~kernel() {
     leave(root_state_);
     run_locals.clear();
+    port_->close();
+    port_->release();
     driver_.reset();  // destroys handlers that were never called; their destructors may still ask for this run
     this_kernel = nullptr;
 }
@@ -70,6 +73,7 @@ void kernel::run_main(main_fn fn, void* arg) {
     t.discard_ = [](task_record&) noexcept {};
     start(t);
     driver_->run(*this);
+    port_->close();
     instruments([](instrument& i) { i.after_run(); });
 
     std::exception_ptr error = std::move(main_error_);
@@ -266,7 +270,9 @@ bool kernel::stuck() {
             return true;
         }
         case 3:
+            breaking_waits_ = true;
             for_each_record([&](task_record& t) { break_wait(t); });
+            breaking_waits_ = false;
             return true;
         default:
             std::fputs((message("W014", "the tasks below can neither go on nor be cancelled", "", "a wait without an abort function is never woken.") +

@@ -23,7 +23,11 @@ enum class task_state : std::uint8_t {
     foreign   ///< suspended by a primitive of Boost.Fiber's own, invisible to cancellation
 };
 
-enum class abort_answer : std::uint8_t { succeeded, failed };
+enum class abort_answer : std::uint8_t {
+    succeeded,  ///< the wait is undone: raise `cancelled`
+    failed,     ///< it cannot be undone now: the task stays parked until it is unparked
+    refused     ///< this wait is none that a cancellation ends; it may be asked again when a deadlock is broken
+};
 using abort_fn = abort_answer (*)(void*);
 
 /// What a parked task waits for, for the dump: a verb and, if known, the object.
@@ -62,9 +66,10 @@ private:
     char data_[24]{};  // the text or a pointer to it, and in the last byte the length or is_long
 };
 
-/// A sleeping task's entry of the deadline heap; lives in the sleep's frame.
+/// A waiting task's entry of the deadline heap; lives in the wait's frame.
 struct alarm_node : timer_node {
     task_record* task{};
+    void (*expired)(alarm_node&) noexcept {};  ///< null: the task is unparked
 };
 
 /// A task: a small pooled record. It takes a fiber only when it first runs, and gives it back when it ends.
