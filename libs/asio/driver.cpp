@@ -22,7 +22,6 @@ constexpr char asio_kind{};
 class asio_driver final : public driver {
 public:
     asio_driver() : timer_(*context_) {}
-    ~asio_driver() override { context_->end(); }
 
     // Callbacks that are still queued when the last task has ended are destroyed unrun: main's frame is gone by then.
     void run(detail::kernel& k) override {
@@ -108,7 +107,8 @@ private:
         context_->run_one();
     }
 
-    detail::loop_context* context_ = new detail::loop_context;
+    struct ender { void operator()(detail::loop_context* c) const noexcept { c->end(); } };
+    std::unique_ptr<detail::loop_context, ender> context_{new detail::loop_context};  // before the timer, which must be gone when it ends
     asio::steady_timer timer_;
     detail::kernel* kernel_{};
     bool interrupted_{};

@@ -23,7 +23,8 @@ void put(std::uint64_t n) {
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
-    kernel* k = this_kernel;
+    bool sent = info->si_code <= 0;  // by kill or raise: there is no address, and returning does not repeat it
+    kernel* k = sent ? nullptr : this_kernel;
     bool in_guard = false;
     worker* w = k ? k->worker_at(info->si_addr, in_guard) : nullptr;
     if (in_guard) {
@@ -33,9 +34,14 @@ void on_fault(int signal, siginfo_t* info, void* context) {
         put(" KiB is used up.\n  help: make run_options::stack_size larger, or move large local arrays to the heap.\n");
     }
     struct sigaction const& before = signal == SIGSEGV ? previous_segv : previous_bus;
-    if (before.sa_flags & SA_SIGINFO && before.sa_sigaction) { before.sa_sigaction(signal, info, context); return; }
-    if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) { before.sa_handler(signal); return; }
+    if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+        if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(signal, info, context);
+        else before.sa_handler(signal);
+        return;
+    }
+    if (sent && before.sa_handler == SIG_IGN) return;
     ::sigaction(signal, &before, nullptr);  // returning faults again, with the default action: the core is written
+    if (sent) ::raise(signal);              // delivered on return
 }
 
 void install_once() {

@@ -68,7 +68,7 @@ public:
         else return execution::outstanding_work_t(execution::outstanding_work.untracked);
     }
     template <class P>
-        requires(boost::asio::can_query<Inner const&, P>::value)
+        requires(boost::asio::can_query<Inner const&, P>::value && !std::is_convertible_v<P, boost::asio::execution::outstanding_work_t>)
     decltype(auto) query(P const& p) const noexcept { return boost::asio::query(inner_, p); }
 
     home_executor<Inner, loop_pin> require(boost::asio::execution::outstanding_work_t::tracked_t) const noexcept { return {inner_, hold_.get()}; }
