@@ -87,6 +87,8 @@ private:
     void hook(fiber_slot& to) noexcept;
     worker& create();
     fiber_slot& slot_of(boost::fibers::context* ctx);
+    fiber_slot& dispatcher_slot(boost::fibers::context* ctx) noexcept;
+    void forget(boost::fibers::context* ctx) noexcept;  ///< a foreign fiber has ended
     void run_dispatcher();
 
     kernel& kernel_;
