@@ -2,17 +2,21 @@
 // Boost.Fiber's own primitives, used directly by a program inside weft::run. Real time: they know no other.
 #include "fixture.hpp"
 
-#include <weft/asio/executor.hpp>
+#include <weft/asio.hpp>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/fiber/barrier.hpp>
 #include <boost/fiber/condition_variable.hpp>
 #include <boost/fiber/fiber.hpp>
 #include <boost/fiber/future.hpp>
 #include <boost/fiber/mutex.hpp>
 #include <boost/fiber/operations.hpp>
+#include <boost/fiber/protected_fixedsize_stack.hpp>
 #include <boost/fiber/unbuffered_channel.hpp>
 
+#include <algorithm>
+#include <array>
 #include <mutex>
 #include <thread>
 
@@ -165,6 +169,33 @@ BOOST_AUTO_TEST_CASE(a_boost_fiber_may_be_launched_by_dispatch_or_from_a_callbac
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_fiber_launched_by_dispatch_is_no_task_from_its_first_line_on) {
+    run_real([] {
+        bf::fiber f(bf::launch::dispatch, [] {
+            BOOST_CHECK_THROW(weft::checkpoint(), weft::wrong_domain_error);
+            BOOST_TEST(weft::lowlevel::current_statistics().foreign == 1u);  // its maker, which is ready
+        });
+        BOOST_TEST(weft::lowlevel::current_statistics().foreign == 0u);
+        weft::checkpoint();
+        f.join();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_a_handler_resumed_may_go_on_to_wait_in_a_boost_primitive) {
+    run_real([] {
+        asio::steady_timer never(weft::get_executor(), 1h), soon(weft::get_executor(), 1ms);
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { boost::system::error_code ec; never.async_wait(weft::use_fiber[ec]); });  // keeps the loop from running dry
+            soon.async_wait(weft::use_fiber);
+            boost::this_fiber::sleep_for(1ms);
+            soon.expires_after(1ms);
+            soon.async_wait(weft::use_fiber);
+            bf::fiber f([&] { never.cancel(); });
+            f.join();
+        });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_detached_boost_fiber_that_ends_within_the_run_is_cleaned_up) {
     run_real([] {
         auto owned = std::make_shared<int>();
@@ -270,6 +301,57 @@ BOOST_AUTO_TEST_CASE(exceptions_in_flight_stay_with_their_fiber_across_boost_s_s
         });
         BOOST_TEST(std::uncaught_exceptions() == 0);
     });
+}
+
+// Under AddressSanitizer: frames that an exception jumped over are cleaned only if the stack's bounds are known.
+BOOST_AUTO_TEST_CASE(a_stack_of_boost_s_own_can_be_used_again_after_an_exception) {
+    struct thrower {
+        static void deep(int n) {
+            volatile char pad[40];
+            pad[0] = static_cast<char>(n);
+            if (n == 0) throw std::range_error("x");
+            deep(n - 1);
+            pad[1] = pad[0];
+        }
+        static void flat() { char all[4'000]; std::fill_n(static_cast<volatile char*>(all), sizeof all, 'x'); }
+    };
+    auto body = [] {
+        BOOST_CHECK_THROW(thrower::deep(20), std::range_error);
+        thrower::flat();
+        boost::this_fiber::yield();
+        BOOST_CHECK_THROW(thrower::deep(20), std::range_error);
+        thrower::flat();
+    };
+    run_real([&] {
+        auto large = [body, unused = std::array<char, 5'000>{}] { (void)unused; body(); };
+        for (bf::launch how : {bf::launch::post, bf::launch::dispatch}) {
+            bf::fiber(how, body).join();
+            bf::fiber(how, large).join();
+            bf::fiber(how, std::allocator_arg, bf::protected_fixedsize_stack(64 * 1024), body).join();
+            bf::fiber(how, std::allocator_arg, bf::fixedsize_stack(32 * 1024), body).join();
+        }
+        body();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_run_may_be_started_inside_a_boost_fiber) {
+    for (bf::launch how : {bf::launch::post, bf::launch::dispatch}) {
+        int ran = 0;
+        bf::fiber f(how, [&] {
+            run_real([&] {
+                bf::fiber inner([&] { BOOST_CHECK_THROW(throw 1, int); ++ran; });
+                boost::this_fiber::sleep_for(1ms);
+                inner.join();
+                weft::event called;
+                asio::post(weft::get_executor(), [&] { boost::this_fiber::sleep_for(1ms); BOOST_CHECK_THROW(throw 1, int); called.set(); });
+                called.wait();
+                ++ran;
+            });
+        });
+        f.join();
+        BOOST_TEST(ran == 2);
+        BOOST_CHECK_THROW(throw 1, int);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(boost_s_fibers_work_on_the_thread_before_and_after_a_run) {
