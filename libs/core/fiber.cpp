@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
-// The only file that includes Boost.Fiber. Under ThreadSanitizer it is built without instrumentation: the sanitizer
+// The only file that includes Boost.Fiber, with fiber_algorithm.hpp, which is a part of it. Under ThreadSanitizer it is built without instrumentation: the sanitizer
 // then sees a switch only where the hook announces it, never half of one.
 #include "core/fiber.hpp"
 
+#include "core/fiber_algorithm.hpp"
 #include "core/kernel.hpp"
 
-#include <boost/fiber/algo/algorithm.hpp>
 #include <boost/fiber/algo/round_robin.hpp>
 #include <boost/fiber/context.hpp>
 #include <boost/fiber/fiber.hpp>
-#include <boost/fiber/scheduler.hpp>
 #include <boost/version.hpp>
 
 #include <cerrno>
-#include <condition_variable>
-#include <cstdio>
 #include <cxxabi.h>
-#include <mutex>
 #include <pthread.h>
-#include <sys/stat.h>
 
 // Boost.Context saves the exception globals itself from 1.88 on; two swaps would undo each other.
 #define WEFT_SWAPS_EXCEPTION_STATE (BOOST_VERSION < 108800)
@@ -40,17 +35,9 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 
 namespace weft::detail {
 
-namespace bf = boost::fibers;
-
 static_assert(std::is_trivially_destructible_v<worker> && alignof(worker) <= 64, "a worker goes with its stack");
 
 namespace {
-
-/// Whether this thread is the process's only one: a directory has two links, and one more for each entry.
-bool alone_in_process() noexcept {
-    struct stat s;
-    return ::stat("/proc/self/task", &s) == 0 && s.st_nlink == 3;
-}
 
 #if WEFT_ASAN
 /// Without its bounds AddressSanitizer cannot clean a stack that an exception unwinds. Nothing public tells where the stack of a fiber of Boost's
@@ -75,147 +62,6 @@ void find_stack(fiber_slot& s) noexcept {
 #else
 void find_stack(fiber_slot&) noexcept {}
 #endif
-
-}  // namespace
-
-/// Boost.Fiber's scheduling algorithm while a run is under way. weft switches with context::resume and never asks it;
-/// what comes here comes from Boost.Fiber's own primitives, or from a fiber that ends. All of it goes back to the loop,
-/// which resumes foreign fibers once a turn, and the dispatcher only when it has something to do.
-///
-/// The loop itself may come, too: a callback that blocks in such a primitive. Until it is woken, everything goes to the
-/// dispatcher instead. That runs foreign fibers, but nothing of weft's, and else blocks the thread.
-class weft_algorithm final : public bf::algo::algorithm {
-public:
-    explicit weft_algorithm(fiber_system& f) noexcept : fibers_(&f) {}
-
-    void awakened(bf::context* ctx) noexcept override {
-        if (ctx->is_context(bf::type::dispatcher_context)) {
-            dispatcher_ = ctx;
-            if (fibers_) fibers_->dispatcher_ready_ = true;
-        } else if (fibers_ && fibers_->creating_) {
-            fibers_->creating_->ctx = ctx;
-        } else {
-            if (fibers_) follow_launch();
-            ctx->ready_link(ready_);
-            if (fibers_) fibers_->kernel_.need_turn();
-        }
-    }
-
-    bf::context* pick_next() noexcept override {
-        if (!fibers_) return take();  // handing over to the next algorithm
-        fiber_system& f = *fibers_;
-        if (f.current_ != &f.dispatcher_) {
-            leave_current();
-            if (!loop_waits_) return go(f.loop_);
-            f.dispatcher_ready_ = false;
-            return go(f.dispatcher_slot(dispatcher_));
-        }
-        if (loop_waits_) return pick_while_loop_waits();
-        if (!f.dispatcher_told_time_) return nullptr;  // it answers with suspend_until, then asks again
-        return go(f.loop_);
-    }
-
-    bool has_ready_fibers() const noexcept override {
-        return !ready_.empty() || (!fibers_ && dispatcher_);
-    }
-
-    void suspend_until(std::chrono::steady_clock::time_point const& when) noexcept override {
-        if (!fibers_) return;
-        if (loop_waits_) { block_thread(when); return; }
-        fibers_->foreign_deadline_ = when;
-        fibers_->dispatcher_told_time_ = true;
-    }
-
-    void notify() noexcept override {  // any thread
-        if (!fibers_) return;
-        fibers_->request_dispatch();
-        fibers_->kernel_.wake();
-        std::lock_guard lock(mutex_);
-        notified_ = true;
-        wake_.notify_one();
-    }
-
-    /// The run is over: what is left belongs to the next algorithm.
-    void retire() noexcept { fibers_ = nullptr; }
-
-    bf::context* dispatcher() const noexcept { return dispatcher_; }
-
-    bf::context* take() noexcept {
-        bf::context* ctx;
-        if (!ready_.empty()) { ctx = &ready_.front(); ready_.pop_front(); }
-        else { ctx = dispatcher_; dispatcher_ = nullptr; }
-        return ctx;
-    }
-
-private:
-    // The running flow gives way to Boost.Fiber: it waits, yields, launches a fiber or ends.
-    void leave_current() noexcept {
-        fiber_system& f = *fibers_;
-        fiber_slot& from = *f.current_;
-        f.request_dispatch();  // for the fiber that ended, or a new first in Boost.Fiber's sleep queue
-        if (from.dying) return;  // a worker: the run is over
-        if (&from == &f.loop_) loop_waits_ = true;
-        else if (from.ctx->terminated_is_linked()) from.dying = true;
-        else f.kernel_.suspended_by_foreign(from);
-        f.kernel_.need_turn();
-    }
-
-    bf::context* go(fiber_slot& to) noexcept {
-        fiber_slot& from = *fibers_->current_;
-        fibers_->hook(to);
-        if (from.dying) fibers_->forget(from.ctx);  // the next fiber may get the same address
-        return to.ctx;
-    }
-
-    // launch::dispatch jumps into the new fiber without asking; the first we hear is that its maker is ready again.
-    void follow_launch() noexcept {
-        bf::context* active = bf::context::active();
-        if (active == fibers_->current_->ctx) return;
-        leave_current();
-        go(fibers_->slot_of(active));
-    }
-
-    // No worker: when its task parks, it would go on to the loop, or to another task, as if no callback were half done.
-    bf::context* pick_while_loop_waits() noexcept {
-        for (auto i = ready_.begin(); i != ready_.end(); ++i) {
-            bf::context* ctx = &*i;
-            bool in_guard;
-            if (fibers_->find_by_address(ctx, in_guard)) continue;
-            ready_.erase(i);
-            if (ctx == fibers_->loop_.ctx) loop_waits_ = false;
-            return go(fibers_->slot_of(ctx));
-        }
-        return nullptr;
-    }
-
-    void block_thread(std::chrono::steady_clock::time_point const& when) noexcept {
-        auto notified = [&] { return notified_; };
-        std::unique_lock lock(mutex_);
-        if (when != never) {
-            wake_.wait_until(lock, when, notified);
-        } else if (!notified_) {
-            // Other threads notify under the mutex. So if there is none now, there is none that was about to.
-            if (alone_in_process()) fibers_->kernel_.callback_stuck();
-            if (!wake_.wait_for(lock, std::chrono::seconds(10), notified)) {
-                std::fputs(message("W104", "a callback has waited for 10 s in a primitive of Boost.Fiber's own", "no task can run meanwhile.",
-                                   "wait in a task (weft::spawn); if a task is to wake the callback, it never will.").c_str(), stderr);
-                wake_.wait(lock, notified);
-            }
-        }
-        notified_ = false;  // the dispatcher looks at its queues next
-    }
-
-    fiber_system* fibers_;
-    bf::context* dispatcher_{};
-    bf::scheduler::ready_queue_type ready_;  ///< holds the loop only while it waits
-    bool loop_waits_{};                      ///< a callback is suspended; cleared when it is resumed
-
-    std::mutex mutex_;                       ///< guards notified_
-    std::condition_variable wake_;
-    bool notified_{};                        ///< since the dispatcher last looked at its queues, while the loop waits
-};
-
-namespace {
 
 /// Boost.Fiber's stack allocator concept, over a stack that the worker already has.
 struct worker_stack {
@@ -244,8 +90,9 @@ fiber_system::fiber_system(kernel& k, stack_options const& options)
     loop_.tsan_fiber = __tsan_get_current_fiber();
     dispatcher_.tsan_fiber = __tsan_create_fiber(0);
 #endif
-    algorithm_ = new weft_algorithm(*this);
+    algorithm_ = &weft_algorithm::of_this_thread();
     loop_.ctx->get_scheduler()->set_algo(bf::algo::algorithm::ptr_t(algorithm_));
+    algorithm_->begin(*this);
 }
 
 fiber_system::~fiber_system() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The Boost.Fiber side of the kernel. fiber.cpp is the only file that includes Boost.Fiber.
+// The Boost.Fiber side of the kernel. fiber.cpp, with fiber_algorithm.hpp, is the only file that includes Boost.Fiber.
 #ifndef WEFT_LIBS_CORE_FIBER_HPP
 #define WEFT_LIBS_CORE_FIBER_HPP
 

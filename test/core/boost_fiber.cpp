@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <mutex>
 #include <thread>
 
@@ -246,6 +247,23 @@ BOOST_AUTO_TEST_CASE(a_boost_promise_may_be_fulfilled_by_another_thread) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_run_may_end_while_the_thread_that_fulfilled_its_promise_is_not_done_yet) {
+    for (int i = 0; i < 20; ++i) {
+        bf::promise<int> p;
+        bf::future<int> f = p.get_future();
+        std::thread t([&] { p.set_value(i); });
+        bool got = false;
+        weft::run([&] {
+            weft::with_nursery([&](weft::nursery& n) {
+                n.start_soon([&] { while (!got) boost::this_fiber::sleep_for(10us); });  // its wakes find the other one, too
+                BOOST_TEST(f.get() == i);
+                got = true;
+            });
+        });
+        t.join();
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_wait_in_a_boost_primitive_is_seen_in_the_statistics_and_is_no_deadlock) {
     run_real([] {
         bf::promise<void> p;
@@ -303,6 +321,19 @@ BOOST_AUTO_TEST_CASE(exceptions_in_flight_stay_with_their_fiber_across_boost_s_s
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_boost_fiber_starts_with_a_state_of_its_own_also_where_another_has_ended) {
+    run_real([] {
+        for (int i = 0; i < 4; ++i) {
+            bf::fiber([] {
+                BOOST_TEST(errno == 0);
+                errno = 5;
+                boost::this_fiber::yield();
+                BOOST_TEST(errno == 5);
+            }).join();
+        }
+    });
+}
+
 // Under AddressSanitizer: frames that an exception jumped over are cleaned only if the stack's bounds are known.
 BOOST_AUTO_TEST_CASE(a_stack_of_boost_s_own_can_be_used_again_after_an_exception) {
     struct thrower {
@@ -332,6 +363,15 @@ BOOST_AUTO_TEST_CASE(a_stack_of_boost_s_own_can_be_used_again_after_an_exception
         }
         body();
     });
+}
+
+BOOST_AUTO_TEST_CASE(boost_fibers_that_were_made_before_a_run_go_on_in_it) {
+    for (auto sleep : {0us, 1000us}) {
+        bool done = false;
+        bf::fiber f(bf::launch::dispatch, [&] { if (sleep > 0us) boost::this_fiber::sleep_for(sleep); else boost::this_fiber::yield(); done = true; });
+        run_real([&] { while (!done) weft::this_task::sleep_for(500us); });
+        f.join();
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_run_may_be_started_inside_a_boost_fiber) {

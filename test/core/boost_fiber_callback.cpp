@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(a_callback_that_sleeps_in_boost_s_sleep_for_blocks_the_loop
 
 BOOST_AUTO_TEST_CASE(a_callback_waits_for_a_promise_that_another_thread_fulfils) {
     run_real([] {
-        for (int i = 0; i < 20; ++i) {
+        for (int i = 0; i < 10; ++i) {
             bf::promise<int> p;
             bf::future<int> f = p.get_future();
             std::thread t([&, i] { if (i % 5 == 0) std::this_thread::sleep_for(1ms); p.set_value(i); });
