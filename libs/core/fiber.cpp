@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
-// The only file that includes Boost.Fiber. Under ThreadSanitizer it is built without instrumentation: the sanitizer
+// The only file that includes Boost.Fiber, with fiber_algorithm.hpp, which is a part of it. Under ThreadSanitizer it is built without instrumentation: the sanitizer
 // then sees a switch only where the hook announces it, never half of one.
 #include "core/fiber.hpp"
 
+#include "core/fiber_algorithm.hpp"
 #include "core/kernel.hpp"
 
-#include <boost/fiber/algo/algorithm.hpp>
 #include <boost/fiber/algo/round_robin.hpp>
 #include <boost/fiber/context.hpp>
 #include <boost/fiber/fiber.hpp>
-#include <boost/fiber/scheduler.hpp>
 #include <boost/version.hpp>
 
-#include <condition_variable>
 #include <cerrno>
 #include <cxxabi.h>
-#include <mutex>
 #include <pthread.h>
 
 // Boost.Context saves the exception globals itself from 1.88 on; two swaps would undo each other.
@@ -38,91 +35,33 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 
 namespace weft::detail {
 
-namespace bf = boost::fibers;
-
 static_assert(std::is_trivially_destructible_v<worker> && alignof(worker) <= 64, "a worker goes with its stack");
 
-/// Boost.Fiber's scheduling algorithm while a run is under way. weft switches with context::resume and never asks it;
-/// what comes here comes from Boost.Fiber's own primitives, or from a fiber that ends. All of it goes back to the loop,
-/// which resumes foreign fibers once a turn, and the dispatcher only when it has something to do.
-class weft_algorithm final : public bf::algo::algorithm {
-public:
-    explicit weft_algorithm(fiber_system& f) noexcept : fibers_(&f) {}
-
-    void awakened(bf::context* ctx) noexcept override {
-        if (ctx->is_context(bf::type::dispatcher_context)) {
-            dispatcher_ = ctx;
-            if (fibers_) fibers_->dispatcher_ready_ = true;
-        } else if (fibers_ && fibers_->creating_) {
-            fibers_->creating_->ctx = ctx;
-        } else {
-            ctx->ready_link(ready_);
-            if (fibers_) fibers_->kernel_.need_turn();
-        }
-    }
-
-    bf::context* pick_next() noexcept override {
-        if (!fibers_) return take();  // handing over to the next algorithm
-        fiber_system& f = *fibers_;
-        bf::context* active = f.current_->ctx;
-        if (active == dispatcher_) {
-            if (!f.dispatcher_told_time_) return nullptr;  // it answers with suspend_until, then asks again
-            f.hook(f.loop_);
-            return f.loop_.ctx;
-        }
-        f.request_dispatch();  // a fiber ended, or went to Boost.Fiber's sleep queue: the dispatcher must look
-        if (f.current_ == &f.loop_) {
-            // A callback blocks in a primitive of Boost.Fiber's own. Nothing of weft's can run meanwhile: let the
-            // dispatcher and the other foreign fibers try to wake it.
-            if (!ready_.empty()) return switch_to_foreign(take());
-            f.dispatcher_told_time_ = false;
-            f.dispatcher_.ctx = dispatcher_;
-            f.hook(f.dispatcher_);
-            return dispatcher_;
-        }
-        if (!f.current_->dying) f.kernel_.suspended_by_foreign(*f.current_);
-        f.hook(f.loop_);
-        return f.loop_.ctx;
-    }
-
-    bool has_ready_fibers() const noexcept override {
-        return !ready_.empty() || (!fibers_ && dispatcher_);
-    }
-
-    void suspend_until(std::chrono::steady_clock::time_point const& when) noexcept override {
-        if (!fibers_) return;
-        fibers_->foreign_deadline_ = when;
-        fibers_->dispatcher_told_time_ = true;
-    }
-
-    void notify() noexcept override {  // any thread
-        if (fibers_) { fibers_->request_dispatch(); fibers_->kernel_.wake(); }
-    }
-
-    /// The run is over: what is left belongs to the next algorithm.
-    void retire() noexcept { fibers_ = nullptr; }
-
-    bf::context* dispatcher() const noexcept { return dispatcher_; }
-
-    bf::context* take() noexcept {
-        bf::context* ctx;
-        if (!ready_.empty()) { ctx = &ready_.front(); ready_.pop_front(); }
-        else { ctx = dispatcher_; dispatcher_ = nullptr; }
-        return ctx;
-    }
-
-private:
-    bf::context* switch_to_foreign(bf::context* ctx) {
-        fibers_->hook(fibers_->slot_of(ctx));
-        return ctx;
-    }
-
-    fiber_system* fibers_;
-    bf::context* dispatcher_{};
-    bf::scheduler::ready_queue_type ready_;
-};
-
 namespace {
+
+#if WEFT_ASAN
+/// Without its bounds AddressSanitizer cannot clean a stack that an exception unwinds. Nothing public tells where the stack of a fiber of Boost's
+/// own lies: Boost.Fiber puts the context at its top, and Boost.Context a record, which begins with the stack_context, 256 bytes below. If the
+/// allocator is so large that the record lies lower, what is read here makes no sense and is not used.
+__attribute__((no_sanitize("address")))
+void find_stack(fiber_slot& s) noexcept {
+    if (s.ctx->is_context(bf::type::main_context)) {
+        pthread_attr_t attr;
+        if (::pthread_getattr_np(::pthread_self(), &attr) != 0) return;
+        ::pthread_attr_getstack(&attr, &s.stack_low, &s.stack_size);
+        ::pthread_attr_destroy(&attr);
+        return;
+    }
+    auto ctx = reinterpret_cast<std::uintptr_t>(s.ctx), record = ctx - 256;
+    auto const& c = *reinterpret_cast<boost::context::stack_context const*>(record);
+    auto top = reinterpret_cast<std::uintptr_t>(c.sp), low = top - c.size;
+    if (ctx % 256 != 0 || top <= ctx || top - ctx > (std::size_t{1} << 20) || low >= record || record - low > (std::size_t{1} << 30)) return;
+    s.stack_low = reinterpret_cast<void*>(low);
+    s.stack_size = record - low;
+}
+#else
+void find_stack(fiber_slot&) noexcept {}
+#endif
 
 /// Boost.Fiber's stack allocator concept, over a stack that the worker already has.
 struct worker_stack {
@@ -146,17 +85,14 @@ fiber_system::fiber_system(kernel& k, stack_options const& options)
     : kernel_(k), stacks_(options), globals_(reinterpret_cast<eh_globals*>(__cxxabiv1::__cxa_get_globals())),
       errno_(&errno), current_(&loop_) {
     loop_.ctx = bf::context::active();
-    pthread_attr_t attr;
-    if (::pthread_getattr_np(::pthread_self(), &attr) == 0) {
-        ::pthread_attr_getstack(&attr, &loop_.stack_low, &loop_.stack_size);
-        ::pthread_attr_destroy(&attr);
-    }
+    find_stack(loop_);
 #if WEFT_TSAN
     loop_.tsan_fiber = __tsan_get_current_fiber();
     dispatcher_.tsan_fiber = __tsan_create_fiber(0);
 #endif
-    algorithm_ = new weft_algorithm(*this);
+    algorithm_ = &weft_algorithm::of_this_thread();
     loop_.ctx->get_scheduler()->set_algo(bf::algo::algorithm::ptr_t(algorithm_));
+    algorithm_->begin(*this);
 }
 
 fiber_system::~fiber_system() {
@@ -241,17 +177,36 @@ void fiber_system::switch_to(fiber_slot& to) noexcept {
 }
 
 fiber_slot& fiber_system::slot_of(bf::context* ctx) {
+    if (ctx == loop_.ctx) return loop_;
     bool in_guard;
-    if (void* w = stacks_.owner_of(ctx, in_guard)) return *static_cast<worker*>(w);  // its control block lies on its stack
+    if (worker* w = find_by_address(ctx, in_guard)) return *w;  // its control block lies on its stack
     auto& slot = foreign_slots_[ctx];
     if (!slot) {
         slot = std::make_unique<fiber_slot>();
         slot->ctx = ctx;
+        find_stack(*slot);
 #if WEFT_TSAN
         slot->tsan_fiber = __tsan_create_fiber(0);
 #endif
     }
     return *slot;
+}
+
+fiber_slot& fiber_system::dispatcher_slot(bf::context* ctx) noexcept {
+    if (dispatcher_.ctx != ctx) {
+        dispatcher_.ctx = ctx;
+        find_stack(dispatcher_);
+    }
+    return dispatcher_;
+}
+
+void fiber_system::forget(bf::context* ctx) noexcept {
+    auto i = foreign_slots_.find(ctx);
+    if (i == foreign_slots_.end()) return;
+#if WEFT_TSAN
+    __tsan_destroy_fiber(i->second->tsan_fiber);
+#endif
+    foreign_slots_.erase(i);
 }
 
 bool fiber_system::foreign_ready() const noexcept {
@@ -263,8 +218,7 @@ void fiber_system::run_dispatcher() {
     if (!dispatcher_ready_ || !algorithm_->dispatcher()) return;
     dispatcher_ready_ = false;
     dispatcher_told_time_ = false;
-    dispatcher_.ctx = algorithm_->dispatcher();
-    switch_to(dispatcher_);
+    switch_to(dispatcher_slot(algorithm_->dispatcher()));
 }
 
 bool fiber_system::run_foreign() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The Boost.Fiber side of the kernel. fiber.cpp is the only file that includes Boost.Fiber.
+// The Boost.Fiber side of the kernel. fiber.cpp, with fiber_algorithm.hpp, is the only file that includes Boost.Fiber.
 #ifndef WEFT_LIBS_CORE_FIBER_HPP
 #define WEFT_LIBS_CORE_FIBER_HPP
 
@@ -87,6 +87,8 @@ private:
     void hook(fiber_slot& to) noexcept;
     worker& create();
     fiber_slot& slot_of(boost::fibers::context* ctx);
+    fiber_slot& dispatcher_slot(boost::fibers::context* ctx) noexcept;
+    void forget(boost::fibers::context* ctx) noexcept;  ///< a foreign fiber has ended
     void run_dispatcher();
 
     kernel& kernel_;

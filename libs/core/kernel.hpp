@@ -97,6 +97,7 @@ public:
     void worker_main(worker& w);                   ///< body of every worker fiber
     void suspended_by_foreign(fiber_slot& s) noexcept;
     void resumed_by_foreign(fiber_slot& s) noexcept;
+    [[noreturn]] void callback_stuck() noexcept;   ///< a callback waits in a primitive of Boost.Fiber's own, and nothing can wake it
 
     // --- cancellation ---
     /// A cancellation point: tests deadlines and the level, and raises. Also where the probe is asked.

@@ -281,4 +281,12 @@ bool kernel::stuck() {
     }
 }
 
+// No deadlock_error: Boost.Fiber's waits are noexcept.
+void kernel::callback_stuck() noexcept {
+    std::fputs((message("W017", "deadlock: a callback waits in a primitive of Boost.Fiber's own that only a task could signal",
+                        "the callback blocks the loop, so that no task runs; there is no other thread, and no fiber of Boost's own that can run or sleeps.",
+                        "wait in a task (weft::spawn), or with a timeout. The tasks:") + dump_tree(*this)).c_str(), stderr);
+    std::abort();
+}
+
 }  // namespace weft::detail

@@ -2,17 +2,22 @@
 // Boost.Fiber's own primitives, used directly by a program inside weft::run. Real time: they know no other.
 #include "fixture.hpp"
 
-#include <weft/asio/executor.hpp>
+#include <weft/asio.hpp>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/fiber/barrier.hpp>
 #include <boost/fiber/condition_variable.hpp>
 #include <boost/fiber/fiber.hpp>
 #include <boost/fiber/future.hpp>
 #include <boost/fiber/mutex.hpp>
 #include <boost/fiber/operations.hpp>
+#include <boost/fiber/protected_fixedsize_stack.hpp>
 #include <boost/fiber/unbuffered_channel.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <mutex>
 #include <thread>
 
@@ -165,6 +170,33 @@ BOOST_AUTO_TEST_CASE(a_boost_fiber_may_be_launched_by_dispatch_or_from_a_callbac
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_fiber_launched_by_dispatch_is_no_task_from_its_first_line_on) {
+    run_real([] {
+        bf::fiber f(bf::launch::dispatch, [] {
+            BOOST_CHECK_THROW(weft::checkpoint(), weft::wrong_domain_error);
+            BOOST_TEST(weft::lowlevel::current_statistics().foreign == 1u);  // its maker, which is ready
+        });
+        BOOST_TEST(weft::lowlevel::current_statistics().foreign == 0u);
+        weft::checkpoint();
+        f.join();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_a_handler_resumed_may_go_on_to_wait_in_a_boost_primitive) {
+    run_real([] {
+        asio::steady_timer never(weft::get_executor(), 1h), soon(weft::get_executor(), 1ms);
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { boost::system::error_code ec; never.async_wait(weft::use_fiber[ec]); });  // keeps the loop from running dry
+            soon.async_wait(weft::use_fiber);
+            boost::this_fiber::sleep_for(1ms);
+            soon.expires_after(1ms);
+            soon.async_wait(weft::use_fiber);
+            bf::fiber f([&] { never.cancel(); });
+            f.join();
+        });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_detached_boost_fiber_that_ends_within_the_run_is_cleaned_up) {
     run_real([] {
         auto owned = std::make_shared<int>();
@@ -213,6 +245,23 @@ BOOST_AUTO_TEST_CASE(a_boost_promise_may_be_fulfilled_by_another_thread) {
         BOOST_CHECK_THROW(f.get(), std::range_error);
         t.join();
     });
+}
+
+BOOST_AUTO_TEST_CASE(a_run_may_end_while_the_thread_that_fulfilled_its_promise_is_not_done_yet) {
+    for (int i = 0; i < 20; ++i) {
+        bf::promise<int> p;
+        bf::future<int> f = p.get_future();
+        std::thread t([&] { p.set_value(i); });
+        bool got = false;
+        weft::run([&] {
+            weft::with_nursery([&](weft::nursery& n) {
+                n.start_soon([&] { while (!got) boost::this_fiber::sleep_for(10us); });  // its wakes find the other one, too
+                BOOST_TEST(f.get() == i);
+                got = true;
+            });
+        });
+        t.join();
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_wait_in_a_boost_primitive_is_seen_in_the_statistics_and_is_no_deadlock) {
@@ -270,6 +319,79 @@ BOOST_AUTO_TEST_CASE(exceptions_in_flight_stay_with_their_fiber_across_boost_s_s
         });
         BOOST_TEST(std::uncaught_exceptions() == 0);
     });
+}
+
+BOOST_AUTO_TEST_CASE(a_boost_fiber_starts_with_a_state_of_its_own_also_where_another_has_ended) {
+    run_real([] {
+        for (int i = 0; i < 4; ++i) {
+            bf::fiber([] {
+                BOOST_TEST(errno == 0);
+                errno = 5;
+                boost::this_fiber::yield();
+                BOOST_TEST(errno == 5);
+            }).join();
+        }
+    });
+}
+
+// Under AddressSanitizer: frames that an exception jumped over are cleaned only if the stack's bounds are known.
+BOOST_AUTO_TEST_CASE(a_stack_of_boost_s_own_can_be_used_again_after_an_exception) {
+    struct thrower {
+        static void deep(int n) {
+            volatile char pad[40];
+            pad[0] = static_cast<char>(n);
+            if (n == 0) throw std::range_error("x");
+            deep(n - 1);
+            pad[1] = pad[0];
+        }
+        static void flat() { char all[4'000]; std::fill_n(static_cast<volatile char*>(all), sizeof all, 'x'); }
+    };
+    auto body = [] {
+        BOOST_CHECK_THROW(thrower::deep(20), std::range_error);
+        thrower::flat();
+        boost::this_fiber::yield();
+        BOOST_CHECK_THROW(thrower::deep(20), std::range_error);
+        thrower::flat();
+    };
+    run_real([&] {
+        auto large = [body, unused = std::array<char, 5'000>{}] { (void)unused; body(); };
+        for (bf::launch how : {bf::launch::post, bf::launch::dispatch}) {
+            bf::fiber(how, body).join();
+            bf::fiber(how, large).join();
+            bf::fiber(how, std::allocator_arg, bf::protected_fixedsize_stack(64 * 1024), body).join();
+            bf::fiber(how, std::allocator_arg, bf::fixedsize_stack(32 * 1024), body).join();
+        }
+        body();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(boost_fibers_that_were_made_before_a_run_go_on_in_it) {
+    for (auto sleep : {0us, 1000us}) {
+        bool done = false;
+        bf::fiber f(bf::launch::dispatch, [&] { if (sleep > 0us) boost::this_fiber::sleep_for(sleep); else boost::this_fiber::yield(); done = true; });
+        run_real([&] { while (!done) weft::this_task::sleep_for(500us); });
+        f.join();
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_run_may_be_started_inside_a_boost_fiber) {
+    for (bf::launch how : {bf::launch::post, bf::launch::dispatch}) {
+        int ran = 0;
+        bf::fiber f(how, [&] {
+            run_real([&] {
+                bf::fiber inner([&] { BOOST_CHECK_THROW(throw 1, int); ++ran; });
+                boost::this_fiber::sleep_for(1ms);
+                inner.join();
+                weft::event called;
+                asio::post(weft::get_executor(), [&] { boost::this_fiber::sleep_for(1ms); BOOST_CHECK_THROW(throw 1, int); called.set(); });
+                called.wait();
+                ++ran;
+            });
+        });
+        f.join();
+        BOOST_TEST(ran == 2);
+        BOOST_CHECK_THROW(throw 1, int);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(boost_s_fibers_work_on_the_thread_before_and_after_a_run) {
