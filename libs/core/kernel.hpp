@@ -51,6 +51,8 @@ public:
     /// Runs due deadlines and a budget of ready tasks. Returns whether more are ready.
     bool turn();
     bool finished() const noexcept { return finished_; }
+    /// Main has ended: what is left is cancelled and awaited.
+    bool ending() const noexcept { return main_done_; }
     bool has_ready() const noexcept { return !ready_.empty() || !undelivered_.empty() || port_->pending() || fibers_.foreign_ready(); }
     /// Somebody waits for idleness, or the clock is virtual: the driver must not block before it has called idle().
     bool wants_idle() const noexcept { return idle_waiters_ || virtual_; }
