@@ -106,13 +106,23 @@ void kernel::cancel_point(task_record& t) {
     if (must_raise(t) && deliverable(t)) raise(t);
 }
 
-void kernel::raise(task_record& t) {
-    // The one that will catch it: the outermost cancelled scope that is visible from here.
+// The one that will catch it: the outermost cancelled scope that is visible from here.
+cancel_state* kernel::source_of(task_record& t) noexcept {
     cancel_state* source = nullptr;
     for (cancel_state* s = t.scope_; s; s = s->parent_) {
         if (s->cancelled_) source = s;
         if ((s->shield_ || s->unwinding_shield_) && source) break;
     }
+    return source;
+}
+
+std::shared_ptr<cancel_info const> kernel::pending_info(task_record& t) noexcept {
+    cancel_state* source = source_of(t);
+    return source ? source->info_ : nullptr;
+}
+
+void kernel::raise(task_record& t) {
+    cancel_state* source = source_of(t);
     WEFT_ASSERT(source && source->info_, "a cancellation was raised where no scope is cancelled");
     // A raise inside a catch block, or in a destructor while an earlier one is in flight, swallowed nothing.
     if (t.raised_ && !fibers_.catching() && fibers_.uncaught() == 0) {

@@ -32,10 +32,21 @@ public:
         m->values_.emplace_back(key, std::move(value));
     }
 
+    /// A map of one's own with the same values: for another thread, as the count is none for several.
+    static context_map* copy(context_map const* m) {
+        if (!m) return nullptr;
+        auto* c = new context_map;
+        c->values_ = m->values_;
+        return c;
+    }
+
 private:
     unsigned references_{1};
     std::vector<std::pair<void const*, std::shared_ptr<void>>> values_;
 };
+
+/// The task_local values of a thread that runs a function for a task; null elsewhere.
+extern constinit thread_local context_map* foreign_locals;
 
 }  // namespace weft::detail
 

@@ -107,6 +107,8 @@ public:
     bool deliverable(task_record& t) noexcept;     ///< the unwinding rule
     bool must_raise(task_record& t);
     [[noreturn]] void raise(task_record& t);
+    /// Why t would be cancelled at a point now; null if it would not.
+    std::shared_ptr<cancel_info const> pending_info(task_record& t) noexcept;
     void enter(cancel_state& s, task_record* owner, nursery_record* n);
     void leave(cancel_state& s) noexcept;
     void leave_checked(cancel_state& s) noexcept;  ///< asserts that it is the innermost
@@ -164,6 +166,7 @@ public:
 private:
     task_record* pick();                           ///< next task of this turn, null if the budget is spent
     void run_next(task_record* next);              ///< from any flow: switch to it, or to the loop
+    cancel_state* source_of(task_record& t) noexcept;
     void step_begins(task_record& t);
     void step_ends(task_record& t);
     void run_task(task_record& t);                 ///< on its worker
@@ -255,6 +258,9 @@ void kernel::instruments(F&& f) {
         }
     }
 }
+
+/// Threads of weft's own that sleep until somebody has work for them: these will wake nobody.
+extern std::atomic<unsigned> idle_helper_threads;
 
 /// The run of this thread, null outside of one. Constant-initialised, so that reading it costs one instruction.
 extern constinit thread_local kernel* this_kernel;

@@ -140,17 +140,22 @@ void remove_instrument(instrument const& i) {
 
 namespace detail {
 
+constinit thread_local context_map* foreign_locals = nullptr;
+
 std::shared_ptr<void> const* find_task_local(void const* key, char const* call) {
+    if (foreign_locals && !this_kernel) return foreign_locals->find(key);
     task_record& t = self(call);
     return t.locals_ ? t.locals_->find(key) : nullptr;
 }
 
 void set_task_local(void const* key, std::shared_ptr<void> value) {
+    if (foreign_locals && !this_kernel) { context_map::set(foreign_locals, key, std::move(value)); return; }
     context_map::set(self("task_local::set").locals_, key, std::move(value));
 }
 
 void reset_task_local(void const* key, std::shared_ptr<void> value) {
-    if (this_kernel && this_kernel->current()) context_map::set(this_kernel->current()->locals_, key, std::move(value));
+    if (foreign_locals && !this_kernel) context_map::set(foreign_locals, key, std::move(value));
+    else if (this_kernel && this_kernel->current()) context_map::set(this_kernel->current()->locals_, key, std::move(value));
 }
 
 std::shared_ptr<void>& run_local_slot(void const* key, char const* call) {

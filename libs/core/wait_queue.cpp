@@ -189,11 +189,13 @@ template class wait_queue<no_lock>;
 
 // --- the kernel's part ---
 
+std::atomic<unsigned> idle_helper_threads{0};
+
 namespace {
 // Asked only when a run has nothing left to do. (glibc's own flag does not return to "single" when threads have ended.)
 bool only_thread() noexcept {
     struct stat s;
-    return ::stat("/proc/self/task", &s) == 0 && s.st_nlink == 3;  // ".", "..", and this one
+    return ::stat("/proc/self/task", &s) == 0 && s.st_nlink == 3 + idle_helper_threads.load();  // ".", "..", and this one
 }
 }  // namespace
 
