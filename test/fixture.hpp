@@ -33,6 +33,13 @@ auto run_checked(weft::run_options options, F&& f) {
 template <class F>
 auto run_checked(F&& f) { return run_checked(weft::run_options{}, std::forward<F>(f)); }
 
+/// Whether f throws an E. For other threads than the test's own, where Boost.Test's macros must not be used.
+template <class E, class F>
+bool throws(F&& f) {
+    try { f(); } catch (E const&) { return true; } catch (...) {}
+    return false;
+}
+
 }  // namespace weft_test
 
 #endif

@@ -18,6 +18,8 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr char asio_kind{};
+constexpr auto look_out = std::chrono::microseconds(50);
+bool const several_processors = std::thread::hardware_concurrency() > 1;
 
 class asio_driver final : public driver {
 public:
@@ -31,6 +33,7 @@ public:
             context_->restart();
             try {
                 if (k.wants_idle() || k.instrumented()) { watchful_pass(k); continue; }
+                if (attentive_) { attentive_pass(k); continue; }
                 context_->run();
             } catch (...) {
                 k.callback_failed(std::current_exception());
@@ -62,7 +65,44 @@ public:
     detail::loop_context& context() noexcept { return *context_; }
 
 private:
-    void pump() { if (kernel_->turn()) request_turn(); }
+    void pump() {
+        if (kernel_->turn()) request_turn();
+        if (kernel_->port().take_visited() && !attentive_ && several_processors) {
+            attentive_ = true;
+            interrupt();  // leaves context_->run()
+        }
+    }
+
+    // Another thread has just been here, and may come again soon: an idle processor takes 60 to 120 µs to wake, so for a
+    // while the loop looks out for it without sleeping. Senders see that, and make no system call.
+    void attentive_pass(detail::kernel& k) {
+        struct awake {
+            detail::run_port& port;
+            explicit awake(detail::run_port& p) : port(p) { p.set_awake(true); }
+            ~awake() { port.set_awake(false); }
+        };
+        {
+            awake a(k.port());
+            auto guard = asio::make_work_guard(*context_);
+            auto until = std::chrono::steady_clock::now() + look_out;
+            while (!k.finished() && !k.wants_idle()) {
+                std::size_t ran = context_->poll();
+                if (context_->stopped()) {
+                    if (!interrupted_) k.loop_stopped();
+                    break;
+                }
+                if (k.port().pending()) {
+                    pump();
+                    until = std::chrono::steady_clock::now() + look_out;
+                } else if (ran == 0) {
+                    for (int i = 0; i < 64 && !k.port().pending(); ++i) __builtin_ia32_pause();
+                }
+                if (std::chrono::steady_clock::now() > until) break;
+            }
+        }
+        attentive_ = false;
+        if (!k.finished() && k.port().pending()) pump();  // came while we lay down, and did not wake us
+    }
 
     // One look at what is ready; then, before waiting, idle waiters and a virtual clock have their say.
     void watchful_pass(detail::kernel& k) {
@@ -112,6 +152,7 @@ private:
     asio::steady_timer timer_;
     detail::kernel* kernel_{};
     bool interrupted_{};
+    bool attentive_{};
     std::atomic<bool> wake_posted_{false};
 };
 

@@ -8,8 +8,9 @@ bool run_port::push(remote_node& n) noexcept {
     do {
         if (old == &closed_) return false;
         n.next_remote = old;
-    } while (!head_.compare_exchange_weak(old, &n, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!head_.compare_exchange_weak(old, &n, std::memory_order_seq_cst, std::memory_order_relaxed));
     if (old) return true;  // whoever made it non-empty wakes the loop, which then takes all
+    if (awake_.load(std::memory_order_seq_cst)) return true;  // sequentially after the push: set_awake(false) comes before the last look
     std::lock_guard lock(mutex_);
     if (driver_) driver_->wake();
     return true;
@@ -30,7 +31,10 @@ void run_port::arrive(remote_node* newest) noexcept {
     }
 }
 
-void run_port::drain() noexcept { arrive(head_.exchange(nullptr, std::memory_order_acquire)); }
+void run_port::drain() noexcept {
+    visited_ = true;
+    arrive(head_.exchange(nullptr, std::memory_order_acquire));
+}
 
 void run_port::close() noexcept {
     if (head_.load(std::memory_order_relaxed) == &closed_) return;

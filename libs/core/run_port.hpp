@@ -25,11 +25,15 @@ public:
     bool push(remote_node& n) noexcept;
 
     // --- on the run's thread ---
-    bool pending() const noexcept { return head_.load(std::memory_order_relaxed) != nullptr; }
+    bool pending() const noexcept { return head_.load(std::memory_order_seq_cst) != nullptr; }
     /// Lets everything that has arrived arrive, in the order of the pushes.
     void drain() noexcept;
     /// The run is over: what was accepted still arrives, the rest is refused.
     void close() noexcept;
+    /// The loop looks at pending() all the time: senders need not wake it. When it ceases to, it looks once more afterwards.
+    void set_awake(bool on) noexcept { awake_.store(on, std::memory_order_seq_cst); }
+    /// Whether anything has arrived since the last call.
+    bool take_visited() noexcept { return std::exchange(visited_, false); }
     /// Somebody besides the run itself holds it, and may push.
     bool held_elsewhere() const noexcept { return holders_.load(std::memory_order_acquire) > 1; }
 
@@ -38,6 +42,8 @@ private:
     void arrive(remote_node* newest) noexcept;
 
     std::atomic<remote_node*> head_{nullptr};  ///< newest first; &closed_ at the end of the run
+    std::atomic<bool> awake_{false};
+    bool visited_{};                           ///< the run's thread only
     std::atomic<long> holders_{1};
     std::mutex mutex_;                         ///< guards driver_ against the end of the run
     driver* driver_;                           ///< null once the run has ended

@@ -38,36 +38,40 @@ BOOST_AUTO_TEST_CASE(threads_call_functions_as_children_of_the_nursery) {
 BOOST_AUTO_TEST_CASE(an_error_goes_to_the_caller_and_not_to_the_nursery) {
     weft::run([] {
         weft::shared::event done;
-        bool caught = false;
+        bool caught = false, later = false;
+        int value = 0;
         std::thread t;
         weft::with_nursery([&](weft::nursery& n) {
             weft::blocking_portal portal(n);
             t = std::thread([&] {
-                try { portal.call([]() -> int { throw std::range_error("x"); }); } catch (std::range_error const&) { caught = true; }
+                caught = throws<std::range_error>([&] { portal.call([]() -> int { throw std::range_error("x"); }); });
                 auto f = portal.start_soon([]() -> int { throw std::range_error("y"); });
-                BOOST_CHECK_THROW(f.get(), std::range_error);
-                BOOST_TEST(portal.start_soon([] { return 5; }).get() == 5);
+                later = throws<std::range_error>([&] { f.get(); });
+                value = portal.start_soon([] { return 5; }).get();
                 done.set();
             });
             done.wait();
         });
         t.join();
         BOOST_TEST(caught);
+        BOOST_TEST(later);
+        BOOST_TEST(value == 5);
     });
 }
 
 BOOST_AUTO_TEST_CASE(a_closed_portal_refuses_and_the_cancellation_of_its_nursery_reaches_the_caller) {
     weft::run([] {
         weft::shared::event closed, called;
+        bool cancelled = false, refused = false, refused_later = false;
         std::thread a, b;
         std::optional<weft::blocking_portal> portal;
         weft::with_nursery([&](weft::nursery& n) {
             portal.emplace(n);
-            a = std::thread([&] { BOOST_CHECK_THROW(portal->call([&] { called.set(); weft::this_task::sleep_forever(); }), weft::task_cancelled_error); });
+            a = std::thread([&] { cancelled = throws<weft::task_cancelled_error>([&] { portal->call([&] { called.set(); weft::this_task::sleep_forever(); }); }); });
             b = std::thread([&] {
                 closed.wait();
-                BOOST_CHECK_THROW(portal->call([] {}), weft::closed_resource_error);
-                BOOST_CHECK_THROW(portal->start_soon([] {}).get(), weft::closed_resource_error);
+                refused = throws<weft::closed_resource_error>([&] { portal->call([] {}); });
+                refused_later = throws<weft::closed_resource_error>([&] { portal->start_soon([] {}).get(); });
             });
             called.wait();
             portal->close();
@@ -78,6 +82,9 @@ BOOST_AUTO_TEST_CASE(a_closed_portal_refuses_and_the_cancellation_of_its_nursery
         std::thread joiner([&] { a.join(); b.join(); joined.set(); });
         joined.wait();
         joiner.join();
+        BOOST_TEST(cancelled);
+        BOOST_TEST(refused);
+        BOOST_TEST(refused_later);
     });
 }
 

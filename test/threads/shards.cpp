@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(each_shard_runs_on_a_thread_of_its_own_and_all_are_up_befor
     std::atomic<int> wrong{0};
     weft::shards::run(3, [&](weft::shard& s) {
         for (unsigned i = 0; i < s.count(); ++i) wrong += !s.on(i);
-        BOOST_REQUIRE(s.on(s.index()).is_this_run());
+        wrong += !s.on(s.index()).is_this_run();
         std::lock_guard lock(m);
         threads.insert(std::this_thread::get_id());
         indices.insert(s.index());

@@ -83,10 +83,7 @@ void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, std::optional<
     if (slot.is_connected()) slot.clear();
     auto executor = c->executor;
     boost::asio::post(executor, [c = std::move(c), error, value = std::move(value)]() mutable {
-        Handler h = std::move(c->handler);
-        auto hold = std::move(c->hold);  // until the handler has returned
-        auto work = std::move(c->foreign_work);
-        c.reset();
+        Handler h = std::move(c->handler);  // the rest of *c holds the nursery, or the handler's executor, until h has returned
         if constexpr (std::is_void_v<R>) std::move(h)(error);
         else if constexpr (std::is_default_constructible_v<R>) std::move(h)(error, value ? std::move(*value) : R());
         else std::move(h)(error, std::move(value));
