@@ -87,7 +87,10 @@ std::uint32_t swallowed_cancellations() { return self("this_task::swallowed_canc
 
 namespace lowlevel {
 
-task_ref current_task() { return task_ref(self("lowlevel::current_task"), this_kernel->run_id()); }
+task_ref current_task() {
+    auto& t = self("lowlevel::current_task");  // first: outside of a run there is no kernel to ask
+    return task_ref(t, this_kernel->run_id());
+}
 
 void detail_::park(weft::detail::abort_fn fn, void* arg, wait_reason const& reason) {
     auto& t = self("lowlevel::park");
