@@ -71,9 +71,10 @@ public:
 
     /// Throws not_running_error outside of a run.
     T& get() const {
-        auto& slot = detail::run_local_slot(this, "run_local::get");
-        if (!slot) slot = std::make_shared<T>(make_default_());
-        return *static_cast<T*>(slot.get());
+        if (auto& slot = detail::run_local_slot(this, "run_local::get")) return *static_cast<T*>(slot.get());
+        auto value = std::make_shared<T>(make_default_());  // may use other run_locals, and move the slots
+        detail::run_local_slot(this, "run_local::get") = value;
+        return *value;
     }
     void set(T value) { get() = std::move(value); }
     T& operator*() const { return get(); }
