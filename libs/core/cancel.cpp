@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Cancellation: the tree of scopes, their levels, and how a cancellation reaches waiting tasks. Deadlines are in expiry.cpp.
+#include "core/cancelled_access.hpp"
 #include "core/kernel.hpp"
 
 #include <algorithm>
@@ -13,9 +14,6 @@ namespace {
 constexpr std::size_t delivery_slice = 256;  // ready tasks up to which a cancellation wakes waiting ones at once
 }
 
-struct cancelled_access {
-    static cancelled make(std::shared_ptr<cancel_info const> info) noexcept { return cancelled(std::move(info)); }
-};
 
 // --- entering and leaving ---
 

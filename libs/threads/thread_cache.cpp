@@ -35,8 +35,15 @@ struct thread_cache {
 
     static thread_cache& instance() { static thread_cache* c = new thread_cache; return *c; }
 
+    // Both under the mutex. The count is right at once: a thread that was given work is not idle, even if it still sleeps.
+    void add(idle_thread& t) noexcept {
+        t.below = top;
+        top = &t;
+        idle_helper_threads.fetch_add(1);
+    }
     void remove(idle_thread& t) noexcept {
-        for (idle_thread** p = &top; *p; p = &(*p)->below) if (*p == &t) { *p = t.below; return; }
+        for (idle_thread** p = &top; *p; p = &(*p)->below) if (*p == &t) { *p = t.below; break; }
+        idle_helper_threads.fetch_sub(1);
     }
 };
 
@@ -59,12 +66,8 @@ void thread_main(job j) {
         perform(j);
         idle_thread self;
         std::unique_lock lock(cache.mutex);
-        self.below = cache.top;
-        cache.top = &self;
-        idle_helper_threads.fetch_add(1, std::memory_order_relaxed);
-        bool got = self.given.wait_for(lock, idle_time, [&] { return self.next.call != nullptr; });
-        idle_helper_threads.fetch_sub(1, std::memory_order_relaxed);
-        if (!got) { cache.remove(self); return; }
+        cache.add(self);
+        if (!self.given.wait_for(lock, idle_time, [&] { return self.next.call != nullptr; })) { cache.remove(self); return; }
         j = std::move(self.next);
     }
 }
@@ -76,8 +79,8 @@ void start_on_cached_thread(thread_call& c, std::string const& name) {
     {
         std::lock_guard lock(cache.mutex);
         if (idle_thread* t = cache.top) {
-            t->next.name = name;
-            cache.top = t->below;
+            t->next.name = name;  // may throw: before anything has changed
+            cache.remove(*t);
             t->next.call = &c;
             t->given.notify_one();  // under the lock: its frame holds the condition
             return;

@@ -15,7 +15,7 @@
 namespace weft {
 
 struct nursery_options {
-    std::string name;             ///< for the dump; empty: the place of with_nursery
+    std::string name{};           ///< for the dump; empty: the place of with_nursery
     std::size_t max_children{};   ///< ordinary children at once; a task that starts one more waits. 0: no limit
 };
 

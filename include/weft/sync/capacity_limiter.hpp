@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef WEFT_SYNC_CAPACITY_LIMITER_HPP
+#define WEFT_SYNC_CAPACITY_LIMITER_HPP
+
+#include <weft/core/detail/wait_queue.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <unordered_set>
+
+namespace weft {
+
+/// What a limiter holds at one moment.
+struct capacity_limiter_statistics {
+    std::size_t borrowed{};
+    std::size_t total{};
+    std::size_t waiting{};
+};
+
+/// Limits how many tasks do something at once. Unlike a semaphore it knows who holds a token: each borrower at most one.
+///
+///     weft::capacity_limiter connections(100);
+///     connections.use([&] { fetch(url); });
+///
+/// First come, first served; a token that is given back goes to the one who waits longest, nobody can snatch it.
+/// weft::capacity_limiter belongs to one runtime; borrowers of weft::shared::capacity_limiter may be tasks of any run and
+/// plain threads. Destroying one with waiters aborts with a message.
+template <class L>
+class basic_capacity_limiter {
+public:
+    static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+    /// 0 lets nobody through until the total is raised; `unlimited` everybody.
+    explicit basic_capacity_limiter(std::size_t total_tokens, std::string name = {}) : total_(total_tokens), name_(std::move(name)) {}
+    basic_capacity_limiter(basic_capacity_limiter const&) = delete;
+    basic_capacity_limiter& operator=(basic_capacity_limiter const&) = delete;
+    ~basic_capacity_limiter();
+
+    /// Takes a token for the running task (or thread), or for another borrower: any address that names one.
+    ///
+    /// Blocks:       always a checkpoint.    Cancellation: leaves no waiter and takes no token.
+    /// Throws:       cancelled; misuse_error if the borrower has, or waits for, a token already; not_running_error; wrong_domain_error.
+    /// Guarantee:    strong.    Complexity: O(1); one small allocation.    Source: Trio's CapacityLimiter.acquire.
+    void acquire() { acquire_on_behalf_of(detail::self_identity()); }
+    void acquire_on_behalf_of(void const* borrower);
+    /// The same without waiting. Throws: would_block if there is no token to be had now; misuse_error.
+    void acquire_nowait() { acquire_nowait_on_behalf_of(detail::self_identity()); }
+    void acquire_nowait_on_behalf_of(void const* borrower);
+    /// Gives a token back. Never blocks. Throws: misuse_error if the borrower has none.
+    void release() { release_on_behalf_of(detail::self_identity()); }
+    void release_on_behalf_of(void const* borrower);
+
+    /// Runs f while holding a token; returns what it returns.
+    template <class F>
+    decltype(auto) use(F&& f) {
+        struct held {
+            basic_capacity_limiter& l;
+            void const* who = detail::self_identity();
+            explicit held(basic_capacity_limiter& limiter) : l(limiter) { l.acquire_on_behalf_of(who); }
+            ~held() { l.release_on_behalf_of(who); }
+        } h(*this);
+        return std::forward<F>(f)();
+    }
+
+    std::size_t total_tokens() const noexcept;
+    /// More tokens wake waiters at once; fewer take none back: the next that come home are kept. Never blocks.
+    void set_total_tokens(std::size_t n);
+    std::size_t borrowed_tokens() const noexcept;
+    std::size_t available_tokens() const noexcept;  ///< 0 while more are out than the total
+    capacity_limiter_statistics statistics() const noexcept;
+
+private:
+    detail::waiter* grant_one() noexcept;
+
+    detail::wait_queue<L> mutable queue_;           // guards the rest; a waiter's item is its borrower
+    std::unordered_set<void const*> borrowers_;     // who has a token, or was promised a place by waiting
+    std::size_t borrowed_{};
+    std::size_t total_;
+    std::string name_;
+};
+
+extern template class basic_capacity_limiter<detail::no_lock>;
+extern template class basic_capacity_limiter<detail::spin_lock>;
+
+using capacity_limiter = basic_capacity_limiter<detail::no_lock>;
+namespace local { using weft::capacity_limiter; }
+namespace shared { using capacity_limiter = basic_capacity_limiter<detail::spin_lock>; }
+
+}  // namespace weft
+
+#endif
