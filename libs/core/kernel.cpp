@@ -158,13 +158,13 @@ void kernel::run_next(task_record* next) {
                 continue;
             }
         }
-        current_ = next;
+        set_current(next);
         next->state_ = task_state::running;
         step_begins(*next);
         if (next->fiber_ != &fibers_.current()) fibers_.switch_to(*next->fiber_);
         return;
     }
-    current_ = nullptr;
+    set_current(nullptr);
     if (&fibers_.current() != &fibers_.loop()) fibers_.switch_to(fibers_.loop());
 }
 
@@ -177,7 +177,7 @@ void kernel::worker_main(worker& w) {
         if (next && !next->fiber_) {
             w.task = next;
             next->fiber_ = &w;
-            current_ = next;
+            set_current(next);
             next->state_ = task_state::running;
             step_begins(*next);
             continue;
@@ -266,7 +266,7 @@ void kernel::suspended_by_foreign(fiber_slot&) noexcept {
     static constexpr wait_reason reason{"boost::fibers primitive"};
     current_->reason_ = &reason;
     ++foreign_waits_;
-    current_ = nullptr;
+    set_current(nullptr);
 }
 
 void kernel::resumed_by_foreign(fiber_slot& s) noexcept {
@@ -275,7 +275,7 @@ void kernel::resumed_by_foreign(fiber_slot& s) noexcept {
         t.state_ = task_state::running;
         t.reason_ = nullptr;
         --foreign_waits_;
-        current_ = &t;
+        set_current(&t);
     });
 }
 

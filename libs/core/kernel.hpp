@@ -167,6 +167,7 @@ private:
     task_record* pick();                           ///< next task of this turn, null if the budget is spent
     void run_next(task_record* next);              ///< from any flow: switch to it, or to the loop
     cancel_state* source_of(task_record& t) noexcept;
+    void set_current(task_record* t) noexcept { current_ = t; running_task = t; }
     void step_begins(task_record& t);
     void step_ends(task_record& t);
     void run_task(task_record& t);                 ///< on its worker
@@ -240,6 +241,7 @@ private:
     std::uint64_t next_id_{1};
     std::uint64_t turns_{};
     std::uint64_t run_id_;
+    std::uint64_t thread_tag_{};          ///< the thread's own owner_tag, put back at the end
     std::uint64_t steps_{};
     unsigned inline_completions_{};
     time_point started_at_{};

@@ -44,6 +44,7 @@ kernel::kernel(run_options const& options)
     port_ = new run_port(*driver_);
     static std::atomic<std::uint64_t> runs{0};
     run_id_ = ++runs;
+    thread_tag_ = std::exchange(owner_tag, (run_id_ << 40) & ~(std::uint64_t{1} << 63));
     started_at_ = turn_time_ = now();
     root_.run = this;
     root_.state = &root_state_;
@@ -57,6 +58,7 @@ kernel::~kernel() {
     run_locals.clear();
     port_->close();
     port_->release();
+    owner_tag = thread_tag_;
     driver_.reset();  // destroys handlers that were never called; their destructors may still ask for this run
     this_kernel = nullptr;
 }
@@ -135,7 +137,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     t.service_ = t.starting_ = t.main_ = t.raised_ = false;
     t.swallowed_ = 0;
     t.place_ = {};
-    current_ = nullptr;
+    set_current(nullptr);
     release(t);
     if (living_ == 0) finish_if_done();
 }

@@ -57,6 +57,14 @@ void const* self_identity() noexcept {
     return &own_parker();
 }
 
+constinit thread_local task_record* running_task = nullptr;
+constinit thread_local std::uint64_t owner_tag = 0;
+
+std::uint64_t make_thread_tag() noexcept {
+    static std::atomic<std::uint64_t> threads{0};
+    return owner_tag = (std::uint64_t{1} << 63) | ++threads;
+}
+
 time_point wait_deadline(duration d) noexcept {
     return saturating_add(this_kernel ? this_kernel->now() : std::chrono::steady_clock::now(), d);
 }
@@ -73,11 +81,16 @@ waiter::waiter(char const* call, bool threads) : kernel_(this_kernel) {
     }
 }
 
+void waiter::deliver() noexcept {
+    if (blocking_) kernel_->unpark(*task_);
+    else early_ = true;
+}
+
 void waiter::wake() noexcept {
     if (!kernel_) { parker_->signal(); return; }
-    if (kernel_ == this_kernel) { kernel_->unpark(*task_); return; }
+    if (kernel_ == this_kernel) { deliver(); return; }
     port_pin pin(kernel_->port());  // its run is alive while the task waits, and may end as soon as it was pushed
-    arrive = [](remote_node& n) noexcept { this_kernel->unpark(*static_cast<waiter&>(n).task_); };
+    arrive = [](remote_node& n) noexcept { static_cast<waiter&>(n).deliver(); };
     pin.get()->push(*this);
 }
 
@@ -98,6 +111,7 @@ bool waiter::block(terms const& t) {
         }
         return true;
     }
+    if (early_) return true;
     kernel& k = *kernel_;
     struct wait_alarm : alarm_node {
         waiter* w;
@@ -126,8 +140,12 @@ bool waiter::block(terms const& t) {
     struct tidy {
         wait_alarm& a;
         bool shared;
-        explicit tidy(wait_alarm& al, bool s) : a(al), shared(s) { if (s) a.k->count_shared_wait(1); }
+        explicit tidy(wait_alarm& al, bool s) : a(al), shared(s) {
+            a.w->blocking_ = true;
+            if (s) a.k->count_shared_wait(1);
+        }
         ~tidy() {
+            a.w->blocking_ = false;
             a.k->disarm_node(a);
             if (shared) a.k->count_shared_wait(-1);
         }
@@ -149,9 +167,13 @@ bool wait_queue<L>::give_up(waiter& w, wait_state why) noexcept {
 
 template <class L>
 wait_state wait_queue<L>::wait(std::unique_lock<L>& lock, waiter& w, wait_options const& o) {
-    if (o.first) push_front(w);
-    else push_back(w);
+    list(w, o.first);
     lock.unlock();
+    return wait_listed(w, o);
+}
+
+template <class L>
+wait_state wait_queue<L>::wait_listed(waiter& w, wait_options const& o) {
     w.block({[](void* q, waiter& x, wait_state why) noexcept { return static_cast<wait_queue*>(q)->give_up(x, why); }, this, o, L::shared});
     return w.state_;
 }

@@ -94,11 +94,14 @@ private:
     template <class L> friend class wait_queue;
     struct terms;
     bool block(terms const& t);  ///< parks or blocks until wake()
+    void deliver() noexcept;     ///< on the task's own thread
 
     waiter* next_{};
     waiter* prev_{};
     wait_state state_{wait_state::waiting};
     bool listed_{};
+    bool blocking_{};           ///< the task is parked for this waiter, and for nothing else
+    bool early_{};              ///< it was woken before that: while it unlocked its mutex after it had been listed
     kernel* kernel_{};          ///< null: a plain thread
     task_record* task_{};
     thread_parker* parker_{};   ///< of the plain thread
@@ -157,6 +160,12 @@ public:
     /// Does not raise: on wait_state::cancelled the caller does, once it has tidied up.
     /// Throws: deadlock_error, where the run breaks this wait; w is listed no more then.
     wait_state wait(std::unique_lock<L>& lock, waiter& w, wait_options const& o);
+    /// The two halves of wait(), for a condition's waiter, which unlocks its mutex between them.
+    void list(waiter& w, bool first = false) noexcept {
+        if (first) push_front(w);
+        else push_back(w);
+    }
+    wait_state wait_listed(waiter& w, wait_options const& o);
     /// The same for a select, whose waiters the caller has listed: waits for the group's claim through w, which is on no queue.
     static wait_state wait_group_claim(waiter& w, wait_group& g, wait_options const& o);
 
@@ -180,8 +189,24 @@ private:
 /// The point in time `d` from now: of the run's clock, or of the steady clock in a plain thread.
 time_point wait_deadline(duration d) noexcept;
 
-/// Names the running task, or the thread where there is none: for owners of locks. Never null.
+/// Names the running task, or the thread where there is none. Never null; an address that a later task may have again.
 void const* self_identity() noexcept;
+
+/// The running task; null in callbacks and outside of a run.
+extern constinit thread_local task_record* running_task;
+/// The run's number in the upper bits of its tasks' lock_owner ids; a plain thread's own number with the top bit set.
+extern constinit thread_local std::uint64_t owner_tag;
+
+/// Who holds a lock. The id is never used again in the process; 0 is nobody.
+struct lock_owner {
+    std::uint64_t id{};
+    task_record* record{};  ///< null for a plain thread or a callback
+};
+std::uint64_t make_thread_tag() noexcept;
+inline lock_owner self_owner() noexcept {
+    if (task_record* t = running_task) [[likely]] return {owner_tag | t->id_, t};
+    return {owner_tag != 0 ? owner_tag : make_thread_tag(), nullptr};
+}
 
 extern template class wait_queue<spin_lock>;
 extern template class wait_queue<no_lock>;
