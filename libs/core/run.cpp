@@ -110,6 +110,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
     --(t.service_ ? n.service_count : n.child_count);
     --living_;
+    if (probe_ && t.raised_ && !error) [[unlikely]] probe_->swallowed(t);
     if (error) {
         if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
         else if (t.main_) main_error_ = error;
