@@ -200,6 +200,7 @@ void kernel::run_task(task_record& t) {
         error = std::current_exception();
     }
     t.discard_(t);
+    step_ends(t);
     task_ended(t, std::move(error), was_cancelled);
 }
 

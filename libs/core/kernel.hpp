@@ -24,6 +24,7 @@ public:
     virtual void parked() {}        ///< a cancellable park is about to switch away
     virtual bool due() { return false; }  ///< asked on the loop at the start of each turn
     virtual void fire() {}          ///< called there if due
+    virtual void swallowed(task_record&) {}  ///< the task ended normally although `cancelled` had been raised in it
 };
 
 /// Waits for idleness: woken when no task can run (see testing::wait_all_tasks_blocked).

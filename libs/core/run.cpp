@@ -107,12 +107,12 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     nursery_record& n = *t.nursery_;
     WEFT_ASSERT(!t.open_nurseries_, "a task ended with an open nursery");
     WEFT_ASSERT(t.scope_ == n.state, "a task ended inside a scope that it had entered");
-    step_ends(t);
     if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.task_exited({t.id_, t.name_.get()}); });
     (t.sibling_prev_ ? t.sibling_prev_->sibling_next_ : n.children) = t.sibling_next_;
     if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
     --(t.service_ ? n.service_count : n.child_count);
     --living_;
+    if (probe_ && t.raised_ && !error) [[unlikely]] probe_->swallowed(t);
     if (error) {
         if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
         else if (t.main_) main_error_ = error;

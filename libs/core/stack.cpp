@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,6 +21,9 @@ namespace {
 constexpr int madv_guard_install = 102;  // Linux 6.13; older headers do not have the name
 constexpr std::size_t colour_step = 256; // Boost.Fiber aligns its control block to 256
 constexpr std::size_t colours = 6;       // more, and a blocked task's frames would spill into a second page
+constexpr std::size_t heap_space = 16 << 20;    // address space that stacks leave to the rest of the program
+constexpr std::size_t spare_mappings = 64;      // mappings that they leave to it
+constexpr std::size_t few_stacks = 48;          // up to which nothing is set aside: most runs have no more
 
 std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -40,15 +44,14 @@ bool kernel_has_guards() {
     return has;
 }
 
-[[noreturn]] WEFT_COLD void exhausted(char const* call, int error, std::size_t stacks, stack_guard kind) {
-    std::string help = kind == stack_guard::protect
-        ? "guards made with mprotect split mappings: raise vm.max_map_count (sysctl), run on Linux 6.13 or newer, or limit "
-          "the number of tasks that block at once (nursery_options::max_children)."
-        : "raise vm.overcommit_memory or the address-space limit (ulimit -v), make run_options::stack_size smaller, or "
-          "limit the number of tasks that block at once (nursery_options::max_children).";
-    throw stack_limit_error(message("W020", "no further fiber stack can be had: " + std::string(call) + " failed with \"" +
-                                    std::strerror(error) + "\" after " + std::to_string(stacks) + " stacks",
-                                    "every task that blocks needs a stack with a guard, and weft never runs one unguarded.", help));
+std::string map_limit() {
+    char digits[32];
+    ssize_t n = -1;
+    if (int fd = ::open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC); fd >= 0) {  // no stream: this may run deep on a task's stack
+        n = ::read(fd, digits, sizeof digits);
+        ::close(fd);
+    }
+    return n > 1 ? "vm.max_map_count = " + std::string(digits, static_cast<std::size_t>(n - 1)) : "vm.max_map_count";
 }
 
 }  // namespace
@@ -68,35 +71,78 @@ stack_pool::~stack_pool() {
 #endif
         ::munmap(s.base, s.stacks * stride_);
     }
+    release_spare();
+}
+
+// Stacks that took the last mapping would leave none for the heap: then what reports the error fails for want of memory.
+bool stack_pool::set_aside_spare() noexcept {
+    std::size_t page = page_size();
+    void* p = ::mmap(nullptr, spare_mappings * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return false;
+    spare_ = static_cast<std::byte*>(p);
+    for (std::size_t i = 1; i < spare_mappings; i += 2) {
+        if (::mprotect(spare_ + i * page, page, PROT_READ) != 0) { release_spare(); errno = ENOMEM; return false; }
+    }
+    return true;
+}
+
+void stack_pool::release_spare() noexcept {
+    if (spare_) ::munmap(spare_, spare_mappings * page_size());
+    spare_ = nullptr;
+}
+
+void stack_pool::exhausted(char const* call, int error) {
+    release_spare();
+    std::string because, help;
+    if (options_.kind == stack_guard::protect) {
+        because = "each guard made with mprotect splits a mapping, and the kernel allows " + map_limit() + " of them. ";
+        help = "raise vm.max_map_count (sysctl), run on Linux 6.13 or newer, ";
+    }
+    if (call == std::string_view("mmap")) help += "raise the address-space limit (ulimit -v) or vm.overcommit_memory, make run_options::stack_size smaller, ";
+    if (call == std::string_view("madvise")) {
+        help = error == EINVAL ? "MADV_GUARD_INSTALL needs Linux 6.13: leave run_options::guard at stack_guard::automatic, "
+                               : "raise the memory limit, ";
+    }
+    throw stack_limit_error(message("W020", "no further fiber stack can be had: " + std::string(call) + " failed with \"" +
+                                    std::strerror(error) + "\" after " + std::to_string(stacks() - fresh_) + " stacks",
+                                    because + "every task that blocks needs a stack with a guard, and weft never runs one unguarded.",
+                                    help + "or limit the number of tasks that block at once (nursery_options::max_children)."));
 }
 
 void stack_pool::grow() {
-    std::size_t bytes = slab_stacks_ * stride_;
-    void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (p == MAP_FAILED) {
+    slabs_.push_back({nullptr, 0, std::make_unique<void*[]>(slab_stacks_)});  // before the mapping, which nothing would own if this threw
+    void* p;
+    std::size_t bytes;
+    // What is left of the address space may still do for a smaller slab.
+    for (;; slab_stacks_ /= 2) {
+        try { free_.reserve(stacks() + slab_stacks_); }  // so that deallocate() never allocates
+        catch (...) { slabs_.pop_back(); throw; }
+        bytes = slab_stacks_ * stride_;
+        p = ::mmap(nullptr, heap_space + bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (p != MAP_FAILED) break;
         int error = errno;
-        std::size_t n = 0;
-        for (slab const& s : slabs_) n += s.stacks;
-        exhausted("mmap", error, n, stack_guard::advise);
+        if (slab_stacks_ > 1) continue;
+        slabs_.pop_back();
+        exhausted("mmap", error);
     }
-    ::madvise(p, bytes, MADV_NOHUGEPAGE);  // one huge page would make 2 MB of each stack resident
-    slabs_.push_back({static_cast<std::byte*>(p), slab_stacks_, std::make_unique<void*[]>(slab_stacks_)});
-    std::size_t total = 0;
-    for (slab const& s : slabs_) total += s.stacks;
-    free_.reserve(total);  // so that deallocate() never allocates
-    fresh_ = slab_stacks_;
+    ::munmap(p, heap_space);  // the lower end: the next slab then joins this one
+    auto* base = static_cast<std::byte*>(p) + heap_space;
+    ::madvise(base, bytes, MADV_NOHUGEPAGE);  // one huge page would make 2 MB of each stack resident
+    slabs_.back().base = base;
+    slabs_.back().stacks = fresh_ = slab_stacks_;
     if (slab_stacks_ < 1024) slab_stacks_ *= 2;
 }
 
+std::size_t stack_pool::stacks() const noexcept {
+    std::size_t n = 0;
+    for (slab const& s : slabs_) n += s.stacks;
+    return n;
+}
+
 void stack_pool::guard(std::byte* base) {
-    int failed = options_.kind == stack_guard::advise ? ::madvise(base, options_.guard, madv_guard_install)
-                                                      : ::mprotect(base, options_.guard, PROT_NONE);
-    if (failed != 0) {
-        int error = errno;
-        std::size_t n = 0;
-        for (slab const& s : slabs_) n += s.stacks;
-        exhausted(options_.kind == stack_guard::advise ? "madvise(MADV_GUARD_INSTALL)" : "mprotect", error, n - fresh_, options_.kind);
-    }
+    if (options_.kind == stack_guard::advise) { if (::madvise(base, options_.guard, madv_guard_install) != 0) exhausted("madvise", errno); return; }
+    if (!spare_ && stacks() > few_stacks && !set_aside_spare()) exhausted("mprotect", errno);
+    if (::mprotect(base, options_.guard, PROT_NONE) != 0) exhausted("mprotect", errno);
 }
 
 stack_span stack_pool::allocate() {
@@ -138,8 +184,10 @@ void* stack_pool::owner_of(void const* p, bool& in_guard) const noexcept {
 }
 
 void stack_pool::set_owner(stack_span span, void* owner) noexcept {
-    for (slab& s : slabs_) {
-        if (span.low >= s.base && span.low < s.base + s.stacks * stride_) s.owners[static_cast<std::size_t>(span.low - s.base) / stride_] = owner;
+    for (auto s = slabs_.rbegin(); s != slabs_.rend(); ++s) {  // mostly the newest
+        if (span.low < s->base || span.low >= s->base + s->stacks * stride_) continue;
+        s->owners[static_cast<std::size_t>(span.low - s->base) / stride_] = owner;
+        return;
     }
 }
 

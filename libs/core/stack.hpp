@@ -43,7 +43,11 @@ public:
 private:
     struct slab { std::byte* base; std::size_t stacks; std::unique_ptr<void*[]> owners; };
     void grow();
-    void guard(std::byte* low);
+    void guard(std::byte* base);
+    std::size_t stacks() const noexcept;      ///< of all slabs, those not handed out yet included
+    bool set_aside_spare() noexcept;          ///< false, with errno, if they cannot be had
+    void release_spare() noexcept;
+    [[noreturn]] WEFT_COLD void exhausted(char const* call, int error);
 
     stack_options options_;
     std::size_t stride_;
@@ -52,6 +56,7 @@ private:
     std::vector<std::byte*> free_;  ///< bases of stacks whose guard is in place
     std::size_t fresh_{};           ///< stacks of the last slab that were never handed out
     std::size_t colour_{};
+    std::byte* spare_{};            ///< mappings set aside for the rest of the program, let go at the limit; mprotect only
 };
 
 }  // namespace weft::detail

@@ -27,7 +27,11 @@ public:
     }
     bool due() override { return due_; }
     void fire() override { due_ = false; scope_.cancel("cancel_everywhere"); }
+    void swallowed(weft::detail::task_record& t) override {
+        swallowed_by += (swallowed_by.empty() ? "" : ", ") + ("task #" + std::to_string(t.id_)) + " \"" + std::string(t.name_.get()) + "\"";
+    }
     std::size_t points{}, waits{};
+    std::string swallowed_by;
 
 private:
     cancel_scope& scope_;
@@ -43,7 +47,7 @@ counts run_once(std::function<void()> const& f, cancel_everywhere_options const&
     if (!options.real_time) o.clock = &clock;
     if (!o.seed) o.seed = 1;
     counts c{};
-    std::string left;
+    std::string left, swallowed_by;
     ledger outside;
     weft::run(o, [&] {
         ledger inside;
@@ -54,12 +58,20 @@ counts run_once(std::function<void()> const& f, cancel_everywhere_options const&
                 explicit install(canceller& p) { weft::detail::this_kernel->set_probe(&p); }
                 ~install() { weft::detail::this_kernel->set_probe(nullptr); }
             } installed(probe);
-            scope.run(f);
+            scope.run([&] {
+                f();
+                auto& main = *weft::detail::this_kernel->current();
+                if (main.raised_) probe.swallowed(main);
+            });
             c = {probe.points, probe.waits};
+            swallowed_by = std::move(probe.swallowed_by);
         }
         left = inside.difference(false);  // descriptors: after the run
     });
     if (left.empty()) left = outside.difference();
+    if (!swallowed_by.empty() && !options.may_swallow) {
+        throw assertion_error("cancel_everywhere: " + swallowed_by + " swallowed its cancellation: a catch did not rethrow it, and no cancellation point came after");
+    }
     if (!left.empty()) throw assertion_error("cancel_everywhere: something is left behind: " + left);
     return c;
 }

@@ -25,6 +25,7 @@ struct checkpoint_counter::impl final : weft::detail::cancel_probe {
     }
     bool due() override { return outer && outer->due(); }
     void fire() override { if (outer) outer->fire(); }
+    void swallowed(weft::detail::task_record& t) override { if (outer) outer->swallowed(t); }
 };
 
 checkpoint_counter::checkpoint_counter() : impl_(nullptr) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a program says when a task overflows its stack. Each scenario ends its process, so it runs in one of its own:
-// this executable again, with the scenario's name in the environment.
+// What a program says when a task overflows its stack. Each scenario ends its process, so it runs in one of its
+// own.
+#include "child.hpp"
 #include "fixture.hpp"
 
 #include "core/kernel.hpp"
@@ -11,13 +12,7 @@
 #include <boost/test/data/test_case.hpp>
 
 #include <csignal>
-#include <cstdlib>
-#include <fcntl.h>
-#include <map>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -120,38 +115,6 @@ std::map<std::string, std::function<void()>> const& scenarios() {
 
 // --- in the parent ---
 
-struct outcome { int signal, code; std::string text; };
-
-outcome run_child(std::string const& scenario) {
-    int pipe[2];
-    BOOST_REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, pipe[1], STDERR_FILENO);
-    ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    std::string variable = "WEFT_TEST_SCENARIO=" + scenario;
-    std::vector<char*> environment{variable.data()};
-    for (char** e = environ; *e; ++e) environment.push_back(*e);
-    environment.push_back(nullptr);
-    char const* args[] = {"overflow", "--run_test=overflow_child", "--catch_system_errors=no", "--log_level=nothing", nullptr};
-    pid_t pid;
-    int failed = ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, const_cast<char**>(args), environment.data());
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::close(pipe[1]);
-    BOOST_REQUIRE(failed == 0);
-    outcome o{};
-    char buffer[4096];
-    for (ssize_t n; (n = ::read(pipe[0], buffer, sizeof buffer)) > 0;) o.text.append(buffer, static_cast<std::size_t>(n));
-    ::close(pipe[0]);
-    int status = 0;
-    BOOST_REQUIRE(::waitpid(pid, &status, 0) == pid);
-    o.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    return o;
-}
-
-bool contains(std::string const& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 /// Whether it died of the fault. A sanitizer has a handler of its own, which is the former one here, and ends the process
 /// with an exit code.
 bool died(outcome const& o) {
@@ -169,18 +132,13 @@ bool kernel_guards() {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(overflow_child, *utf::disabled())
-BOOST_AUTO_TEST_CASE(scenario) {
-    rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
-    try { scenarios().at(std::getenv("WEFT_TEST_SCENARIO"))(); } catch (...) { ::_exit(1); }
-    ::_exit(0);
-}
+BOOST_AUTO_TEST_CASE(scenario) { as_child(scenarios()); }
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(overflow)
 
 BOOST_AUTO_TEST_CASE(a_child_without_a_fault_ends_by_itself) {
-    outcome o = run_child("no fault");
+    outcome o = run_child("overflow_child", "no fault");
     BOOST_TEST(o.signal == 0);
     BOOST_TEST(o.code == 0);
     BOOST_TEST(o.text == "");
@@ -190,20 +148,20 @@ BOOST_DATA_TEST_CASE(an_overflow_names_the_task_its_stack_and_a_remedy_and_the_p
         "recursion, mprotect", "recursion, madvise", "recursion, another thread", "recursion, second run",
         "jump of a byte, mprotect", "jump of a byte, madvise", "jump over the guard, mprotect", "jump over the guard, madvise"}), name) {
     if (contains(name, "madvise") && !kernel_guards()) { BOOST_TEST_MESSAGE("NOT PROVED: this kernel has no MADV_GUARD_INSTALL"); return; }
-    outcome o = run_child(name);
+    outcome o = run_child("overflow_child", name);
     BOOST_TEST(died(o), o.text);
     BOOST_TEST(contains(o.text, "stack overflow in task #3 \"culprit\": its stack of 96 KiB is used up."), o.text);
     BOOST_TEST(contains(o.text, "help: make run_options::stack_size larger"), o.text);
 }
 
 BOOST_AUTO_TEST_CASE(an_overflow_of_the_main_task_names_it_and_the_default_size) {
-    outcome o = run_child("recursion, main task");
+    outcome o = run_child("overflow_child", "recursion, main task");
     BOOST_TEST(died(o), o.text);
     BOOST_TEST(contains(o.text, "task #1 \"main\": its stack of 256 KiB"), o.text);
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_that_was_there_before_runs_after_the_report) {
-    outcome o = run_child("recursion, former handler");
+    outcome o = run_child("overflow_child", "recursion, former handler");
     BOOST_TEST(o.code == former_handler_ran, o.text);
     auto report = o.text.find("stack overflow in task"), handler = o.text.find("info handler");
     BOOST_TEST(report < handler, o.text);
@@ -211,29 +169,29 @@ BOOST_AUTO_TEST_CASE(a_handler_that_was_there_before_runs_after_the_report) {
 }
 
 BOOST_AUTO_TEST_CASE(a_fault_that_is_no_overflow_ends_the_process_without_a_report) {
-    outcome o = run_child("bad pointer");
+    outcome o = run_child("overflow_child", "bad pointer");
     BOOST_TEST(died(o), o.text);
     BOOST_TEST(!contains(o.text, "stack overflow in task"), o.text);
 }
 
 BOOST_DATA_TEST_CASE(a_fault_that_is_no_overflow_goes_to_the_handler_that_was_there_before,
         data::make({"bad pointer, info handler", "bad pointer, plain handler", "bad pointer, callback", "bad pointer, thread without a run"}), name) {
-    outcome o = run_child(name);
+    outcome o = run_child("overflow_child", name);
     BOOST_TEST(o.code == former_handler_ran, o.text);
     BOOST_TEST(o.text == (contains(name, "plain") ? "plain handler\n" : "info handler, 64\n"));
 }
 
 // There is no access that would be repeated, so it must be raised again.
 BOOST_AUTO_TEST_CASE(a_signal_that_was_sent_ends_the_process_too) {
-    outcome o = run_child("signal sent");
+    outcome o = run_child("overflow_child", "signal sent");
     BOOST_TEST(died(o), o.text);
     BOOST_TEST(!contains(o.text, "stack overflow in task"), o.text);
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_that_was_sent_goes_to_the_handler_that_was_there_before_or_is_ignored_as_before) {
-    outcome o = run_child("signal sent, plain handler");
+    outcome o = run_child("overflow_child", "signal sent, plain handler");
     BOOST_TEST(o.code == former_handler_ran, o.text);
-    o = run_child("signal sent, ignored");
+    o = run_child("overflow_child", "signal sent, ignored");
     BOOST_TEST(o.code == 0, o.text);
     BOOST_TEST(o.signal == 0, o.text);
 }

@@ -12,6 +12,7 @@ struct cancel_everywhere_options {
     weft::run_options run;       ///< of each run; a mock_clock of its own is put in unless `real_time`
     bool real_time{};            ///< keep run.clock: for scenarios whose peers live by real time
     std::size_t sample{};        ///< not 0: cancel at so many points and waits only, spread evenly; for slow scenarios
+    bool may_swallow{};          ///< a task may catch `cancelled` and end normally, as destructors that must not let it out make it
     std::size_t max_points{10'000};  ///< more points than this are an error, not a reason to test only some
 };
 
@@ -26,9 +27,9 @@ struct cancel_everywhere_result {
 /// waits there. After each run the ledger must balance: no task, deadline, busy stack or descriptor is left.
 ///
 /// f should pass the same points in each run (fixed seeds are used); a point that a run does not reach is not cancelled
-/// at, and that run goes on undisturbed. It may end normally or be cancelled; any other
-/// exception is a failure, and so is a ledger that does not balance: assertion_error, or f's own error, after a line on
-/// stderr that names the point. Called outside of a run.
+/// at, and that run goes on undisturbed. It may end normally or be cancelled; any other exception is a failure, and so are
+/// a ledger that does not balance and a task that ends normally although `cancelled` was raised in it (see may_swallow):
+/// assertion_error, or f's own error, after a line on stderr that names the point. Called outside of a run.
 cancel_everywhere_result cancel_everywhere(std::function<void()> const& f, cancel_everywhere_options options = {});
 
 }  // namespace weft::testing
