@@ -159,6 +159,12 @@ public:
     void add_idle_waiter(idle_waiter& w);
     void remove_idle_waiter(idle_waiter& w) noexcept;
 
+    /// Told when a task ends that is watched_: the sync room's, set with the first such task.
+    void (*on_lock_owner_ended)(kernel& k, task_record& t) noexcept {};
+    template <class F> void for_each_parked(F&& f) {
+        for_each_record([&](task_record& t) { if (t.state_ == task_state::parked) f(t); });
+    }
+
     // Stop waiters, run-local values: lists that their owners keep here because they live as long as the run.
     struct stop_waiter { task_record* task; stop_waiter* next; stop_waiter* prev; };
     stop_waiter* stop_waiters{};

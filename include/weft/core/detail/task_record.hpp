@@ -103,6 +103,7 @@ struct alignas(64) task_record {
     bool starting_{};                   ///< started by nursery::start, has not called started() yet
     bool main_{};
     bool inject_{};                     ///< the current park throws the kernel's deadlock error
+    bool watched_{};                    ///< somebody of its run waits for a lock that it holds, or held
 
     // Third line and on.
     source_place place_{};      ///< where it was started
