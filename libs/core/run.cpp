@@ -79,12 +79,15 @@ void kernel::run_main(main_fn fn, void* arg) {
     std::exception_ptr error = std::move(main_error_);
     // A deadlock leaves run() bare, however many nurseries wrapped it on its way.
     auto is_deadlock = [&](std::exception_ptr const& e) { return std::find(deadlock_errors_.begin(), deadlock_errors_.end(), e) != deadlock_errors_.end(); };
+    auto is_internal = [](std::exception_ptr const& e) {  // likewise: no callback of the program's failed
+        try { std::rethrow_exception(e); } catch (internal_error const&) { return true; } catch (...) { return false; }
+    };
     if (error && !deadlock_errors_.empty()) {
         if (auto leaf = single_leaf(error); is_deadlock(leaf)) error = leaf;
     }
     if (!root_.errors.empty()) {
         if (error && !is_deadlock(error)) root_.errors.insert(root_.errors.begin(), error);
-        if (root_.errors.size() == 1 && is_deadlock(root_.errors.front())) std::rethrow_exception(root_.errors.front());
+        if (root_.errors.size() == 1 && (is_deadlock(root_.errors.front()) || is_internal(root_.errors.front()))) std::rethrow_exception(root_.errors.front());
         throw_group("run \"" + options_.name + "\" ended with errors", std::move(root_.errors));
     }
     if (error) std::rethrow_exception(error);
