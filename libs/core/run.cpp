@@ -114,6 +114,10 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
     --(t.service_ ? n.service_count : n.child_count);
     --living_;
+    if (error && !was_cancelled && &n == &root_) {  // nobody further out catches what the root's cancellation raised (rule 19)
+        if (auto rest = filter_at_exit(root_state_, error)) error = rest;
+        else was_cancelled = true;
+    }
     if (error) {
         if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
         else if (t.main_) main_error_ = error;
