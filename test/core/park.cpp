@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// The one suspension primitive: park, abort functions, unpark.
+// The one suspension primitive: park and its abort functions. Unpark: unpark.cpp.
 #include "fixture.hpp"
 
+#include <weft/asio/executor.hpp>
 #include <weft/inspect/dump.hpp>
 
+#include <boost/asio/post.hpp>
+
+#include <functional>
 #include <sstream>
-#include <thread>
-#include <vector>
 
 using namespace weft_test;
 namespace wt = weft::testing;
@@ -31,10 +33,6 @@ struct waiter {
         });
     }
 };
-
-std::string error_text(std::exception_ptr const& e) {
-    try { std::rethrow_exception(e); } catch (std::exception const& x) { return x.what(); }
-}
 
 }  // namespace
 
@@ -88,26 +86,30 @@ BOOST_AUTO_TEST_CASE(an_abort_function_runs_inside_the_cancellers_call) {
 
 // rule 71: the leak of trio#2649
 BOOST_AUTO_TEST_CASE(a_cancelled_task_does_not_pick_up_the_cancellers_exception) {
-    run_checked([] {
+    struct at_exit { std::function<void()> f; ~at_exit() { f(); } };
+    auto in_catch = [](auto f) { try { throw std::runtime_error("the canceller's"); } catch (...) { f(); throw; } };
+    auto in_unwinding = [](auto f) { at_exit e{f}; throw std::runtime_error("the canceller's"); };
+    auto check = [](auto const& throwing) {
         weft::cancel_scope s;
-        bool foreign_in_task = true, still_mine = false;
+        int aborts = 0, uncaught_there = -1;
+        bool foreign_in_task = true;
         weft::with_nursery([&](weft::nursery& n) {
             n.start_soon([&] {
                 s.run([&] {
-                    try { ll::park([] {}); } catch (weft::cancelled const&) {}
-                    foreign_in_task = std::current_exception() != nullptr || std::uncaught_exceptions() != 0;
+                    try { ll::park([&] { ++aborts; }); } catch (weft::cancelled const&) { uncaught_there = std::uncaught_exceptions(); }
+                    foreign_in_task = std::current_exception() != nullptr;
                 });
             });
             wt::wait_all_tasks_blocked();
-            try { throw std::runtime_error("the canceller's"); } catch (std::runtime_error const&) {
-                s.cancel();
-                weft::checkpoint();
-                still_mine = error_text(std::current_exception()) == "the canceller's";
-            }
+            std::string mine;
+            try { throwing([&] { s.cancel(); wt::wait_all_tasks_blocked(); }); } catch (std::runtime_error const& e) { mine = e.what(); }
+            BOOST_TEST(mine == "the canceller's");
+            BOOST_TEST(aborts == 1);
+            BOOST_TEST(uncaught_there == 0);  // it ran while ours was under way
+            BOOST_TEST(!foreign_in_task);
         });
-        BOOST_TEST(!foreign_in_task);
-        BOOST_TEST(still_mine);
-    });
+    };
+    run_checked([&] { check(in_catch); check(in_unwinding); });
 }
 
 // rule 72
@@ -157,143 +159,58 @@ BOOST_AUTO_TEST_CASE(after_a_failed_abort_the_waker_may_choose_to_raise) {
     });
 }
 
-// rules 73, 65
+// rules 73, 65: whoever cancels does not get it; the run ends with it
 BOOST_AUTO_TEST_CASE(an_abort_function_that_throws_ends_the_run_with_an_internal_error) {
-    std::vector<std::string> texts;
-    bool child_cancelled = false, main_cancelled = false;
-    try {
-        run_checked([&] {
-            weft::cancel_scope s;
+    using canceller = void (*)(weft::cancel_scope&);
+    canceller const by_task = [](weft::cancel_scope& s) { wt::wait_all_tasks_blocked(); BOOST_CHECK_NO_THROW(s.cancel()); };
+    canceller const by_callback = [](weft::cancel_scope& s) { wt::wait_all_tasks_blocked(); boost::asio::post(weft::get_executor(), [&s] { s.cancel(); }); };
+    canceller const by_deadline = [](weft::cancel_scope& s) { s.set_deadline_after(1s); };
+    canceller const before = [](weft::cancel_scope& s) { s.cancel(); };
+    for (auto cancel : {by_task, by_callback, by_deadline, before}) {
+        weft::cancel_scope s;
+        bool child_cancelled = false, main_cancelled = false;
+        std::string text;
+        auto main = [&] {
             try {
                 weft::with_nursery([&](weft::nursery& n) {
                     n.start_soon("broken", [&] {
                         s.run([&] {
-                            try { ll::park([] { throw std::runtime_error("bad abort"); }); }
-                            catch (weft::cancelled const&) { child_cancelled = true; throw; }
+                            try { ll::park([] { throw 42; }); } catch (weft::cancelled const&) { child_cancelled = true; throw; }
                         });
                     });
-                    wt::wait_all_tasks_blocked();
-                    BOOST_CHECK_NO_THROW(s.cancel());  // the canceller does not get it
+                    cancel(s);
                     weft::this_task::sleep_forever();
                 });
-            } catch (weft::cancelled const&) {
-                main_cancelled = true;
-                throw;
-            }
+            } catch (weft::cancelled const&) { main_cancelled = true; throw; }
+        };
+        try { run_checked(main); } catch (weft::internal_error const& e) { text = e.what(); }
+        BOOST_TEST(child_cancelled);
+        BOOST_TEST(main_cancelled);
+        BOOST_TEST(text.find("\"broken\" threw") != std::string::npos);
+        BOOST_TEST(text.find("help:") != std::string::npos);
+    }
+}
+
+// rules 73, 43, 19
+BOOST_AUTO_TEST_CASE(an_abort_function_that_throws_does_not_hide_mains_error) {
+    auto main = [] {
+        weft::cancel_scope s;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { s.run([] { ll::park([] { throw std::runtime_error("bad abort"); }); }); });
+            wt::wait_all_tasks_blocked();
+            s.cancel();
+            throw std::runtime_error("main's own");
         });
-    } catch (weft::internal_error const& e) {
-        texts.push_back(e.what());
-    } catch (weft::exception_group const& g) {
+    };
+    int mains = 0, internal = 0, others = 0;
+    try { run_checked(main); } catch (weft::exception_group const& g) {
         g.for_each_leaf([&](std::exception_ptr const& e) {
-            try { std::rethrow_exception(e); } catch (weft::internal_error const& x) { texts.push_back(x.what()); }
+            try { std::rethrow_exception(e); } catch (weft::internal_error const&) { ++internal; } catch (std::runtime_error const&) { ++mains; } catch (...) { ++others; }
         });
     }
-    BOOST_TEST(child_cancelled);
-    BOOST_TEST(main_cancelled);
-    BOOST_REQUIRE(texts.size() == 1u);
-    BOOST_TEST(texts[0].find("\"broken\" threw") != std::string::npos);
-    BOOST_TEST(texts[0].find("help:") != std::string::npos);
-}
-
-// rule 74
-BOOST_AUTO_TEST_CASE(a_task_is_unparked_exactly_once_for_each_park) {
-    run_checked([] {
-        ll::task_ref task;
-        int wakes = 0;
-        weft::with_nursery([&](weft::nursery& n) {
-            n.start_soon([&] {
-                task = ll::current_task();
-                for (int i = 0; i < 2; ++i) { ll::park([] {}); ++wakes; }
-            });
-            for (int i = 0; i < 2; ++i) {
-                wt::wait_all_tasks_blocked();
-                BOOST_TEST(ll::is_parked(task));
-                ll::unpark(task);
-                BOOST_TEST(!ll::is_parked(task));
-                BOOST_CHECK_THROW(ll::unpark(task), weft::misuse_error);
-            }
-        });
-        BOOST_TEST(wakes == 2);
-        BOOST_CHECK_THROW(ll::unpark(task), weft::misuse_error);  // has ended
-        BOOST_CHECK_THROW(ll::unpark(ll::current_task()), weft::misuse_error);  // runs
-        BOOST_CHECK_THROW(ll::unpark(ll::task_ref()), weft::misuse_error);
-    });
-}
-
-// rule 74: the records of ended tasks are used again
-BOOST_AUTO_TEST_CASE(a_reference_to_an_ended_task_does_not_wake_the_one_that_has_its_record_now) {
-    run_checked([] {
-        ll::task_ref old, current;
-        weft::with_nursery([&](weft::nursery& n) { n.start_soon([&] { old = ll::current_task(); }); });
-        weft::with_nursery([&](weft::nursery& n) {
-            n.start_soon([&] { current = ll::current_task(); ll::park([] {}); });
-            wt::wait_all_tasks_blocked();
-            BOOST_TEST((old.record() == current.record()));
-            BOOST_TEST(!ll::is_parked(old));
-            BOOST_CHECK_THROW(ll::unpark(old), weft::misuse_error);
-            BOOST_TEST(ll::is_parked(current));
-            ll::unpark(current);
-        });
-    });
-}
-
-// rule 74
-BOOST_AUTO_TEST_CASE(a_reference_from_an_earlier_run_wakes_nobody) {
-    ll::task_ref old;
-    run_checked([&] { old = ll::current_task(); });
-    run_checked([&] {
-        BOOST_TEST(!ll::is_parked(old));
-        BOOST_CHECK_THROW(ll::unpark(old), weft::error);
-    });
-}
-
-// rule 74
-BOOST_AUTO_TEST_CASE(a_thread_without_a_run_cannot_unpark) {
-    run_checked([] {
-        weft::with_nursery([&](weft::nursery& n) {
-            waiter w;
-            n.start_soon([&] { w(); });
-            wt::wait_all_tasks_blocked();
-            std::string text;
-            bool parked_there = true;
-            std::thread([&] {
-                parked_there = ll::is_parked(w.task);
-                try { ll::unpark(w.task); } catch (weft::wrong_domain_error const& e) { text = e.what(); }
-            }).join();
-            BOOST_TEST(!parked_there);
-            BOOST_TEST(text.find("help:") != std::string::npos);
-            BOOST_TEST(ll::is_parked(w.task));
-            ll::unpark(w.task);
-            wt::wait_all_tasks_blocked();
-            BOOST_TEST(w.returned);
-        });
-    });
-}
-
-// rule 74
-BOOST_AUTO_TEST_CASE(a_thread_with_a_run_of_its_own_cannot_unpark_a_task_of_another_run) {
-    run_checked([] {
-        weft::with_nursery([&](weft::nursery& n) {
-            waiter w;
-            n.start_soon([&] { w(); });
-            wt::wait_all_tasks_blocked();
-            bool parked_there = true, wrong_domain = false, other = false;
-            std::thread([&] {
-                weft::run([&] {
-                    parked_there = ll::is_parked(w.task);
-                    try { ll::unpark(w.task); } catch (weft::wrong_domain_error const&) { wrong_domain = true; }
-                    catch (weft::error const&) { other = true; }
-                });
-            }).join();
-            BOOST_TEST(!parked_there);
-            BOOST_TEST(wrong_domain);
-            BOOST_TEST(!other);
-            BOOST_TEST(ll::is_parked(w.task));
-            ll::unpark(w.task);
-            wt::wait_all_tasks_blocked();
-            BOOST_TEST(w.returned);
-        });
-    });
+    BOOST_TEST(mains == 1);
+    BOOST_TEST(internal == 1);
+    BOOST_TEST(others == 0);  // the child's `cancelled` does not leave the run
 }
 
 // rule 75
@@ -334,15 +251,72 @@ BOOST_AUTO_TEST_CASE(the_reason_of_a_wait_is_gone_when_the_wait_is_over) {
     });
 }
 
-// rules 5, 71
+// rules 5, 71, 72
 BOOST_AUTO_TEST_CASE(a_park_in_a_scope_cancelled_before_is_aborted_at_once) {
     run_checked([] {
-        waiter w;
-        w.scope.cancel();
-        w();
-        BOOST_TEST(w.aborts == 1);
-        BOOST_TEST(w.raised);
-        BOOST_TEST(!w.returned);
+        for (auto answer : {ll::abort::succeeded, ll::abort::failed}) {
+            bool const failed = answer == ll::abort::failed;
+            waiter w;
+            w.answer = answer;
+            w.scope.cancel();
+            weft::with_nursery([&](weft::nursery& n) {
+                n.start_soon([&] { w(); });
+                wt::wait_all_tasks_blocked();
+                BOOST_TEST(w.aborts == 1);
+                BOOST_TEST(w.raised == !failed);
+                BOOST_TEST(ll::is_parked(w.task) == failed);
+                if (failed) ll::unpark(w.task);
+            });
+            BOOST_TEST(w.aborts == 1);
+            BOOST_TEST(w.returned == failed);
+            BOOST_TEST(w.next_raised == failed);
+            BOOST_TEST(w.scope.cancelled_caught());
+        }
+    });
+}
+
+// rules 11, 71, 72: as an operation does that completes while it is being cancelled
+BOOST_AUTO_TEST_CASE(a_wait_that_its_abort_function_completes_has_completed_whatever_it_answers) {
+    run_checked([] {
+        for (auto answer : {ll::abort::succeeded, ll::abort::failed}) for (bool before : {false, true}) {
+            weft::cancel_scope s;
+            bool returned = false, next_raised = false;
+            if (before) s.cancel();
+            weft::with_nursery([&](weft::nursery& n) {
+                n.start_soon([&] {
+                    s.run([&] {
+                        ll::park([&, self = ll::current_task()] { ll::unpark(self); return answer; });
+                        returned = true;
+                        try { weft::checkpoint(); } catch (weft::cancelled const&) { next_raised = true; throw; }
+                    });
+                });
+                wt::wait_all_tasks_blocked();
+                s.cancel();
+            });
+            BOOST_TEST(returned);
+            BOOST_TEST(next_raised);
+        }
+    });
+}
+
+// rule 71
+BOOST_AUTO_TEST_CASE(an_abort_function_may_cancel_another_scope) {
+    run_checked([] {
+        waiter first, second;
+        weft::cancel_scope s;
+        int aborts = 0;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { first(); });
+            n.start_soon([&] { s.run([&] { ll::park([&] { ++aborts; first.scope.cancel(); second.scope.cancel(); }); }); });
+            n.start_soon([&] { second(); });
+            wt::wait_all_tasks_blocked();
+            s.cancel();
+            BOOST_TEST(first.aborts == 1);
+            BOOST_TEST(second.aborts == 1);
+        });
+        BOOST_TEST(aborts == 1);
+        BOOST_TEST(s.cancelled_caught());
+        for (auto* w : {&first, &second}) BOOST_TEST(w->scope.cancelled_caught());
     });
 }
 
