@@ -81,12 +81,15 @@ void kernel::run_main(main_fn fn, void* arg) {
     std::exception_ptr error = std::move(main_error_);
     // A deadlock leaves run() bare, however many nurseries wrapped it on its way.
     auto is_deadlock = [&](std::exception_ptr const& e) { return std::find(deadlock_errors_.begin(), deadlock_errors_.end(), e) != deadlock_errors_.end(); };
+    auto is_internal = [](std::exception_ptr const& e) {  // likewise: no callback of the program's failed
+        try { std::rethrow_exception(e); } catch (internal_error const&) { return true; } catch (...) { return false; }
+    };
     if (error && !deadlock_errors_.empty()) {
         if (auto leaf = single_leaf(error); is_deadlock(leaf)) error = leaf;
     }
     if (!root_.errors.empty()) {
         if (error && !is_deadlock(error)) root_.errors.insert(root_.errors.begin(), error);
-        if (root_.errors.size() == 1 && is_deadlock(root_.errors.front())) std::rethrow_exception(root_.errors.front());
+        if (root_.errors.size() == 1 && (is_deadlock(root_.errors.front()) || is_internal(root_.errors.front()))) std::rethrow_exception(root_.errors.front());
         throw_group("run \"" + options_.name + "\" ended with errors", std::move(root_.errors));
     }
     if (error) std::rethrow_exception(error);
@@ -113,6 +116,10 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     --(t.service_ ? n.service_count : n.child_count);
     --living_;
     if (probe_ && t.raised_ && !error) [[unlikely]] probe_->swallowed(t);
+    if (error && !was_cancelled && &n == &root_) {  // nobody further out catches what the root's cancellation raised (rule 19)
+        if (auto rest = filter_at_exit(root_state_, error)) error = rest;
+        else was_cancelled = true;
+    }
     if (error) {
         if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
         else if (t.main_) main_error_ = error;

@@ -11,6 +11,7 @@
 
 namespace weft {
 
+class cancel_state;
 namespace detail { class kernel; }
 
 /// The seam between the scheduler and what waits below it. The asio room supplies the one over an `io_context`, which
@@ -38,6 +39,7 @@ namespace detail {
 /// Rooms above core supply a few functions that core needs; core declares them here and includes none of them.
 std::unique_ptr<driver> make_default_driver();                                  ///< asio room
 [[noreturn]] void throw_group(std::string what, std::vector<std::exception_ptr> errors);  ///< task room
+std::exception_ptr filter_at_exit(cancel_state& s, std::exception_ptr e);       ///< task room: what s does not catch of e
 std::exception_ptr single_leaf(std::exception_ptr e);                           ///< task room: a group's only leaf, else e
 std::string dump_tree(kernel& k);                                               ///< inspect room
 }  // namespace detail
