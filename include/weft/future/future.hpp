@@ -8,6 +8,7 @@
 
 namespace weft {
 
+namespace detail { struct future_access; }
 template <class R> class shared_future;
 
 /// The consumer's end of a promise: a result that comes once. std::future's interface, errors and status types.
@@ -69,6 +70,7 @@ public:
 
 private:
     friend class shared_future<R>;
+    friend struct detail::future_access;
     detail::consumer_ref<detail::future_result<R>> ref_;
 };
 
