@@ -2,6 +2,7 @@
 #ifndef WEFT_LIBS_CORE_KERNEL_HPP
 #define WEFT_LIBS_CORE_KERNEL_HPP
 
+#include <weft/core/detail/at_task_end.hpp>
 #include <weft/core/detail/task_record.hpp>
 #include <weft/core/run.hpp>
 #include <weft/core/statistics.hpp>
@@ -13,6 +14,7 @@
 #include "core/run_port.hpp"
 
 #include <cstdio>
+#include <unordered_map>
 
 namespace weft::detail {
 
@@ -169,6 +171,7 @@ public:
     struct stop_waiter { task_record* task; stop_waiter* next; stop_waiter* prev; };
     stop_waiter* stop_waiters{};
     std::vector<std::pair<void const*, std::shared_ptr<void>>> run_locals;
+    std::unordered_map<task_record*, at_end_node*> end_actions;  ///< see at_task_end
 
 private:
     task_record* pick();                           ///< next task of this turn, null if the budget is spent
@@ -178,6 +181,7 @@ private:
     void step_begins(task_record& t);
     void step_ends(task_record& t);
     void run_task(task_record& t);                 ///< on its worker
+    void run_end_actions(task_record& t) noexcept;
     void task_ended(task_record& t, std::exception_ptr error, bool was_cancelled);
     void make_ready(task_record& t) noexcept;
     void abort_park(task_record& t);               ///< a cancellation reaches a parked task

@@ -139,6 +139,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     }
     if (t.locals_) { context_map::release(t.locals_); t.locals_ = nullptr; }
     if (t.watched_) [[unlikely]] { t.watched_ = false; on_lock_owner_ended(*this, t); }
+    if (t.has_end_actions_) [[unlikely]] run_end_actions(t);
     t.fiber_ = nullptr;
     t.on_end_ = nullptr;
     t.result_ = nullptr;

@@ -102,6 +102,7 @@ struct alignas(64) task_record {
     bool service_{};                    ///< started by start_service
     bool starting_{};                   ///< started by nursery::start, has not called started() yet
     bool main_{};
+    bool has_end_actions_{};            ///< kernel::end_actions holds some of this task
     bool inject_{};                     ///< the current park throws the kernel's deadlock error
     bool watched_{};                    ///< somebody of its run waits for a lock that it holds, or held
 
