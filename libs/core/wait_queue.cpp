@@ -139,20 +139,19 @@ bool waiter::block(terms const& t) {
 // --- queues ---
 
 template <class L>
-bool wait_queue<L>::give_up(waiter& w, wait_state why) noexcept {
-    std::lock_guard lock(lock_);
-    if (!w.listed_) return false;
-    remove(w);
-    w.state_ = why;
-    return true;
-}
-
-template <class L>
 wait_state wait_queue<L>::wait(std::unique_lock<L>& lock, waiter& w, wait_options const& o) {
     if (o.first) push_front(w);
     else push_back(w);
+    struct listing { wait_queue* queue; L* guard; } here{this, lock.mutex()};
     lock.unlock();
-    w.block({[](void* q, waiter& x, wait_state why) noexcept { return static_cast<wait_queue*>(q)->give_up(x, why); }, this, o, L::shared});
+    w.block({[](void* p, waiter& x, wait_state why) noexcept {
+        auto& l = *static_cast<listing*>(p);
+        std::lock_guard held(*l.guard);
+        if (!x.listed_) return false;
+        l.queue->remove(x);
+        x.state_ = why;
+        return true;
+    }, &here, o, L::shared});
     return w.state_;
 }
 

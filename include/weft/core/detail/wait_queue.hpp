@@ -153,7 +153,8 @@ public:
     /// Settles and wakes everybody. The lock is held on entry and released meanwhile and on return.
     void wake_all(std::unique_lock<L>& lock, wait_state s = wait_state::granted) noexcept;
 
-    /// Lists w and waits until it was taken, cancelled or timed out. The lock is held on entry and released on return.
+    /// Lists w and waits until it was taken, cancelled or timed out. The lock is held on entry and released on return. It is
+    /// the one that guards this queue: its own, or that of another queue of the same primitive.
     /// Does not raise: on wait_state::cancelled the caller does, once it has tidied up.
     /// Throws: deadlock_error, where the run breaks this wait; w is listed no more then.
     wait_state wait(std::unique_lock<L>& lock, waiter& w, wait_options const& o);
@@ -169,7 +170,6 @@ private:
         w.listed_ = true;
         ++size_;
     }
-    bool give_up(waiter& w, wait_state why) noexcept;
 
     waiter* first_{};
     waiter* last_{};
