@@ -84,15 +84,11 @@ bool channel_core<L>::close_receiver(channel_end& end, wake_list& woken) noexcep
 }
 
 template <class L>
-channel_outcome channel_core<L>::wait(std::unique_lock<L>& lock, bool sending, std::size_t id, void* item, time_point deadline) {
+channel_outcome channel_core<L>::wait(std::unique_lock<L>& lock, bool sending, std::size_t id, void* item, time_point deadline, channel_hold<L>& hold) {
     waiter w(sending ? "sender::send" : "receiver::receive", L::shared);
     w.item = item;
     w.amount = id;
-    struct hold {  // all handles may be gone when it is woken
-        channel_core& c;
-        explicit hold(channel_core& core) : c(core) { c.retain(); }
-        ~hold() { c.release(); }
-    } held(*this);
+    hold.keep(*this);
     wait_reason const reason{sending ? "channel send" : "channel receive", this, &describe};
     switch ((sending ? senders_ : receivers_).wait(lock, w, {.reason = reason, .deadline = deadline})) {
         case wait_state::cancelled: return channel_outcome::cancelled;
@@ -100,16 +96,6 @@ channel_outcome channel_core<L>::wait(std::unique_lock<L>& lock, bool sending, s
         case wait_state::closed: return why_closed(w, sending);
         default: return channel_outcome::done;
     }
-}
-
-template <class L>
-channel_outcome channel_core<L>::wait_to_send(std::unique_lock<L>& lock, std::size_t id, void* item, time_point deadline) {
-    return wait(lock, true, id, item, deadline);
-}
-
-template <class L>
-channel_outcome channel_core<L>::wait_to_receive(std::unique_lock<L>& lock, std::size_t id, void* slot, time_point deadline) {
-    return wait(lock, false, id, slot, deadline);
 }
 
 template <class L>

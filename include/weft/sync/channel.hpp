@@ -47,7 +47,8 @@ private:
 /// The sending end of a channel. Several tasks may use one handle, but each side usually has its own: clone().
 ///
 /// The destructor closes it. When the last sender is closed, receivers take what is buffered and then get end_of_channel.
-/// Moving a handle while somebody waits through it is allowed, destroying it wakes him with closed_resource_error.
+/// A handle may be closed, moved or destroyed while somebody waits through it: he gets closed_resource_error when it is closed.
+/// (Not moved or destroyed during send_until or receive_until by another clock than the steady one, which look at it again.)
 template <class T, class L>
 class basic_sender {
     using cell = detail::item_cell<T>;
@@ -121,18 +122,20 @@ private:
     bool send_from(T& v, time_point deadline) {
         auto& s = handle_.state("sender::send");
         detail::outgoing<T> out(v);
+        detail::channel_hold<L> hold;
         outcome r;
         if constexpr (cell::boxed) {
-            try { r = s.send(handle_.end(), out.item(), deadline); } catch (...) { out.give_back(); throw; }
+            try { r = s.send(handle_.end(), out.item(), deadline, hold); } catch (...) { out.give_back(); throw; }
         } else {
-            r = s.send(handle_.end(), out.item(), deadline);
+            r = s.send(handle_.end(), out.item(), deadline, hold);
         }
         return r == outcome::done || finish(s, "sender::send", r, &out);
     }
     bool send_copy(T const& v, time_point deadline) {
         auto& s = handle_.state("sender::send");
         auto item = cell::make(v);
-        outcome r = s.send(handle_.end(), item, deadline);
+        detail::channel_hold<L> hold;
+        outcome r = s.send(handle_.end(), item, deadline, hold);
         return r == outcome::done || finish(s, "sender::send", r, nullptr);
     }
     static bool finish(detail::channel_state<T, L>& s, char const* call, outcome r, detail::outgoing<T>* out) {
@@ -172,9 +175,12 @@ public:
     ///               back as the next to be received.
     /// Complexity:   O(1); no allocation.    Memory order: as send().    Source: Trio's MemoryReceiveChannel.receive.
     T receive() {
+        detail::channel_hold<L> hold;
         slot to;
-        wait_for(to, never, "receiver::receive");
-        return unpack(to);
+        auto& s = handle_.state("receiver::receive");
+        outcome r = s.receive(handle_.end(), to, never, hold);
+        if (r != outcome::done) [[unlikely]] s.raise(r, "receiver::receive");
+        return unpack(s, to);
     }
     /// receive() for at most `d`, or until a point in time on any clock; empty if that came first.
     template <class Rep, class Period>
@@ -191,7 +197,7 @@ public:
         auto& s = handle_.state("receiver::try_receive");
         slot to;
         outcome r = s.try_receive(handle_.end(), to);
-        if (r == outcome::done) return unpack(to);
+        if (r == outcome::done) return unpack(s, to);
         if (r == outcome::would_block) return std::nullopt;
         s.raise(r, "receiver::try_receive");
     }
@@ -215,22 +221,24 @@ public:
     basic_receiver(detail::channel_state<T, L>* s, detail::channel_end e) noexcept : handle_(s, e) {}  ///< by make_channel and clone
 
 private:
-    bool wait_for(slot& to, time_point deadline, char const* call, bool* ended = nullptr) {
-        auto& s = handle_.state(call);
-        outcome r = s.receive(handle_.end(), to, deadline);
-        if (r == outcome::done) [[likely]] return true;
-        if (r == outcome::timed_out) return false;
-        if (r == outcome::ended && ended) { *ended = true; return false; }
-        s.raise(r, call);
-    }
     std::optional<T> receive_before(time_point deadline) {
+        detail::channel_hold<L> hold;
         slot to;
-        if (!wait_for(to, deadline, "receiver::receive")) return std::nullopt;
-        return unpack(to);
+        auto& s = handle_.state("receiver::receive");
+        outcome r = s.receive(handle_.end(), to, deadline, hold);
+        if (r == outcome::done) return unpack(s, to);
+        if (r == outcome::timed_out) return std::nullopt;
+        s.raise(r, "receiver::receive");
     }
-    T unpack(slot& from) {
+    void receive_next(slot& to) {  // empty at the end
+        detail::channel_hold<L> hold;
+        auto& s = handle_.state("receiver::receive");
+        outcome r = s.receive(handle_.end(), to, never, hold);
+        if (r != outcome::done && r != outcome::ended) s.raise(r, "receiver::receive");
+    }
+    static T unpack(detail::channel_state<T, L>& s, slot& from) {
         if constexpr (cell::boxed) {
-            try { return T(std::move(**from)); } catch (...) { handle_.get()->put_back(std::move(*from)); throw; }
+            try { return T(std::move(**from)); } catch (...) { s.put_back(std::move(*from)); throw; }
         } else {
             return std::move(*from);
         }
@@ -251,8 +259,7 @@ public:
     T* operator->() const noexcept { return &cell::of(*item_); }
     iterator& operator++() {
         item_.reset();
-        bool ended = false;
-        from_->wait_for(item_, never, "receiver::receive", &ended);
+        from_->receive_next(item_);
         return *this;
     }
     void operator++(int) { ++*this; }

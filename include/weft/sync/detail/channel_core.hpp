@@ -89,6 +89,20 @@ private:
     std::atomic<std::size_t> n_{1};
 };
 
+template <class L> class channel_core;
+
+/// Keeps a channel for the rest of an operation that has waited: all handles may be gone when it is woken.
+template <class L>
+class channel_hold {
+public:
+    channel_hold() = default;
+    channel_hold(channel_hold const&) = delete;
+    ~channel_hold() { if (kept_) kept_->release(); }
+    void keep(channel_core<L>& c) noexcept { c.retain(); kept_ = &c; }
+private:
+    channel_core<L>* kept_{};
+};
+
 /// The part of a channel that does not know its items: who waits on which side, who may come, and when it is over.
 /// Everything is guarded by guard(). A waiter's item points to what it sends or to where it receives; its amount is the id
 /// of the handle that it waits through, and becomes 0 when that handle is closed.
@@ -114,9 +128,8 @@ public:
     bool close_receiver(channel_end& end, wake_list& woken) noexcept;
     bool is_closed(channel_end const& end) noexcept { std::lock_guard lock(guard()); return end.closed; }
 
-    /// Waits for the other side. Locked on entry, unlocked on return; `end` is not touched.
-    channel_outcome wait_to_send(std::unique_lock<L>& lock, std::size_t id, void* item, time_point deadline);
-    channel_outcome wait_to_receive(std::unique_lock<L>& lock, std::size_t id, void* slot, time_point deadline);
+    /// Waits for the other side, through the handle of that id. Locked on entry, unlocked on return. `hold` must be empty.
+    channel_outcome wait(std::unique_lock<L>& lock, bool sending, std::size_t id, void* item, time_point deadline, channel_hold<L>& hold);
     /// How a wait on one of the queues ended, for a waiter that was closed.
     static channel_outcome why_closed(waiter const& w, bool sending) noexcept {
         return w.amount == 0 ? channel_outcome::closed : sending ? channel_outcome::broken : channel_outcome::ended;
@@ -148,7 +161,6 @@ protected:
 
 private:
     channel_end clone(channel_end const& end, std::size_t& open, char const* side);
-    channel_outcome wait(std::unique_lock<L>& lock, bool sending, std::size_t id, void* item, time_point deadline);
     static void evict(wait_queue<L>& from, std::size_t id, wake_list& woken) noexcept;
 
     unsigned yield_every_;

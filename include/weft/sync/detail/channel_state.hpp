@@ -22,21 +22,21 @@ public:
 
     channel_state(channel_options o, bool unbounded) : channel_core<L>(std::move(o), unbounded), buffer_((std::min)(this->capacity_, allocated_at_once)) {}
 
-    channel_outcome send(channel_end const& end, item& v, time_point deadline) {
+    channel_outcome send(channel_end const& end, item& v, time_point deadline, channel_hold<L>& hold) {
         bool task = begin_operation("sender::send", L::shared);
         std::unique_lock lock(this->guard());
         waiter* second = nullptr;
         channel_outcome r = put(lock, end, v, second);
-        if (r == channel_outcome::would_block) [[unlikely]] return this->wait_to_send(lock, end.id, &v, deadline);
+        if (r == channel_outcome::would_block) [[unlikely]] return this->wait(lock, true, end.id, &v, deadline, hold);
         leave(lock, second, task && r == channel_outcome::done && this->yield_due());
         return r;
     }
-    channel_outcome receive(channel_end const& end, slot& to, time_point deadline) {
+    channel_outcome receive(channel_end const& end, slot& to, time_point deadline, channel_hold<L>& hold) {
         bool task = begin_operation("receiver::receive", L::shared);
         std::unique_lock lock(this->guard());
         waiter* second = nullptr;
         channel_outcome r = get(end, to, second);
-        if (r == channel_outcome::would_block) [[unlikely]] return this->wait_to_receive(lock, end.id, &to, deadline);
+        if (r == channel_outcome::would_block) [[unlikely]] return this->wait(lock, false, end.id, &to, deadline, hold);
         leave(lock, second, task && r == channel_outcome::done && this->yield_due());
         return r;
     }
