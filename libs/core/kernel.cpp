@@ -24,6 +24,11 @@ std::uint64_t splitmix(std::uint64_t& s) noexcept {
 
 }  // namespace
 
+std::size_t kernel::choose(choice kind, std::size_t alternatives) noexcept {
+    if (alternatives < 2) return 0;
+    return oracle_ ? oracle_->choose(kind, alternatives) : static_cast<std::size_t>(splitmix(random_) % alternatives);
+}
+
 // --- records ---
 
 task_record& kernel::allocate(nursery_record& n) {

@@ -150,6 +150,8 @@ public:
     time_point started_at() const noexcept { return started_at_; }
     fiber_system& fibers() noexcept { return fibers_; }
     oracle* chooser() noexcept { return oracle_; }
+    /// A number below `alternatives`: the oracle's, or drawn from the run's seed.
+    std::size_t choose(choice kind, std::size_t alternatives) noexcept;
     std::uint64_t seed() const noexcept { return seed_; }
     std::uint64_t run_id() const noexcept { return run_id_; }  ///< unique in the process
     worker* worker_at(void const* p, bool& in_guard) noexcept { return fibers_.find_by_address(p, in_guard); }

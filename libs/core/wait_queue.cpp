@@ -82,8 +82,9 @@ waiter::waiter(char const* call, bool threads) : kernel_(this_kernel) {
 }
 
 void waiter::deliver() noexcept {
-    if (blocking_) kernel_->unpark(*task_);
-    else early_ = true;
+    waiter& w = group ? *group->sleeper : *this;
+    if (w.blocking_) kernel_->unpark(*task_);
+    else w.early_ = true;
 }
 
 void waiter::wake() noexcept {
@@ -157,29 +158,30 @@ bool waiter::block(terms const& t) {
 // --- queues ---
 
 template <class L>
-bool wait_queue<L>::give_up(waiter& w, wait_state why) noexcept {
-    std::lock_guard lock(lock_);
-    if (!w.listed_) return false;
-    remove(w);
-    w.state_ = why;
-    return true;
-}
-
-template <class L>
 wait_state wait_queue<L>::wait(std::unique_lock<L>& lock, waiter& w, wait_options const& o) {
     list(w, o.first);
+    L& guard = *lock.mutex();
     lock.unlock();
-    return wait_listed(w, o);
+    return wait_listed(guard, w, o);
 }
 
 template <class L>
-wait_state wait_queue<L>::wait_listed(waiter& w, wait_options const& o) {
-    w.block({[](void* q, waiter& x, wait_state why) noexcept { return static_cast<wait_queue*>(q)->give_up(x, why); }, this, o, L::shared});
+wait_state wait_queue<L>::wait_listed(L& guard, waiter& w, wait_options const& o) {
+    struct listing { wait_queue* queue; L* guard; } here{this, &guard};
+    w.block({[](void* p, waiter& x, wait_state why) noexcept {
+        auto& l = *static_cast<listing*>(p);
+        std::lock_guard held(*l.guard);
+        if (!x.listed_) return false;
+        l.queue->remove(x);
+        x.state_ = why;
+        return true;
+    }, &here, o, L::shared});
     return w.state_;
 }
 
 template <class L>
 wait_state wait_queue<L>::wait_group_claim(waiter& w, wait_group& g, wait_options const& o) {
+    g.sleeper = &w;
     w.block({[](void* p, waiter& x, wait_state why) noexcept {
         if (!static_cast<wait_group*>(p)->claim(x)) return false;
         x.state_ = why;

@@ -12,6 +12,7 @@ enum class choice : std::uint8_t {
     ready_task,     ///< which task of the batch runs next
     checkpoint,     ///< 0: a checkpoint switches, 1: it keeps running
     timer_tie,      ///< which of the deadlines that passed in the same turn fires next
+    select,         ///< which of the ready alternatives a select takes
     user            ///< a choice that a test made itself, with testing::choose
 };
 

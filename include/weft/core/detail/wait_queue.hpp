@@ -64,6 +64,8 @@ public:
     }
     waiter* winner() const noexcept { return winner_.load(std::memory_order_acquire); }
 
+    waiter* sleeper{};  ///< through whom the task or thread waits; set before it does, and it suspends for nothing else meanwhile
+
 private:
     std::atomic<waiter*> winner_{nullptr};
 };
@@ -156,7 +158,8 @@ public:
     /// Settles and wakes everybody. The lock is held on entry and released meanwhile and on return.
     void wake_all(std::unique_lock<L>& lock, wait_state s = wait_state::granted) noexcept;
 
-    /// Lists w and waits until it was taken, cancelled or timed out. The lock is held on entry and released on return.
+    /// Lists w and waits until it was taken, cancelled or timed out. The lock is held on entry and released on return. It is
+    /// the one that guards this queue: its own, or that of another queue of the same primitive.
     /// Does not raise: on wait_state::cancelled the caller does, once it has tidied up.
     /// Throws: deadlock_error, where the run breaks this wait; w is listed no more then.
     wait_state wait(std::unique_lock<L>& lock, waiter& w, wait_options const& o);
@@ -165,7 +168,7 @@ public:
         if (first) push_front(w);
         else push_back(w);
     }
-    wait_state wait_listed(waiter& w, wait_options const& o);
+    wait_state wait_listed(L& guard, waiter& w, wait_options const& o);
     /// The same for a select, whose waiters the caller has listed: waits for the group's claim through w, which is on no queue.
     static wait_state wait_group_claim(waiter& w, wait_group& g, wait_options const& o);
 
@@ -178,7 +181,6 @@ private:
         w.listed_ = true;
         ++size_;
     }
-    bool give_up(waiter& w, wait_state why) noexcept;
 
     waiter* first_{};
     waiter* last_{};
