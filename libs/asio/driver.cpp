@@ -141,7 +141,11 @@ private:
         if (context_->poll_one() > 0) return;  // another thread posted meanwhile
         if (!context_->stopped()) { k.loop_stopped(); return; }
         if (k.has_ready()) { pump(); return; }
-        if (k.stuck()) return;
+        if (!k.externally_wakeable()) {
+            context_->restart();
+            if (context_->poll_one() > 0) return;  // whoever is gone now may have posted since the look above
+            if (k.stuck()) return;
+        }
         auto guard = asio::make_work_guard(*context_);  // somebody out of sight may wake us
         context_->restart();
         context_->run_one();

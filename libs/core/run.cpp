@@ -255,6 +255,7 @@ std::exception_ptr kernel::make_deadlock_error() {
 // cancelled; then every wait is broken, shielded ones too. A tree that still does not move cannot be ended.
 bool kernel::stuck() {
     if (externally_wakeable()) return false;
+    if (has_ready()) return true;  // asked afterwards: a thread that has gone, or fell idle, pushed what it had before
     auto break_wait = [&](task_record& t) {
         // Never in a destructor during unwinding: the error would leave it.
         if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_) return false;
