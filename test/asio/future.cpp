@@ -7,7 +7,7 @@
 #include <weft/future/promise.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/experimental/deferred.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -40,11 +40,11 @@ BOOST_AUTO_TEST_CASE(an_operation_with_use_future_is_awaited_also_on_the_run_s_o
 BOOST_AUTO_TEST_CASE(a_deferred_operation_is_awaited_by_either_name) {
     run_checked([] {
         asio::steady_timer t(weft::get_executor(), 0s);
-        auto op = t.async_wait(asio::experimental::deferred);
+        auto op = t.async_wait(asio::deferred);
         weft::await(std::move(op));
         std::move(op)(weft::use_fiber);
         t.expires_after(1h);
-        BOOST_TEST(!weft::move_on_after(1s, [&] { weft::await(t.async_wait(asio::experimental::deferred)); }));
+        BOOST_TEST(!weft::move_on_after(1s, [&] { weft::await(t.async_wait(asio::deferred)); }));
     });
 }
 
