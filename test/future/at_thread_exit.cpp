@@ -17,7 +17,7 @@ using namespace weft_test;
 namespace {
 struct oops : std::runtime_error { using std::runtime_error::runtime_error; };
 bool not_yet(auto& f) { return f.wait_for(0s) == std::future_status::timeout; }
-struct on_exit { std::vector<int>* log; ~on_exit() { if (log) log->push_back(1); } };
+struct log_at_exit { std::vector<int>* log; ~log_at_exit() { if (log) log->push_back(1); } };
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(at_thread_exit)
@@ -103,12 +103,12 @@ BOOST_AUTO_TEST_CASE(in_a_plain_thread_it_is_there_when_the_thread_locals_are_go
     weft::promise<int> p, q;
     auto f = p.get_future(), g = q.get_future();
     std::thread t([&] {
-        thread_local on_exit first{nullptr};
+        thread_local log_at_exit first{nullptr};
         first.log = &log;
         p.set_value_at_thread_exit(1);
         q.set_value_at_thread_exit(2);
         BOOST_TEST(not_yet(f));
-        thread_local on_exit second{nullptr};
+        thread_local log_at_exit second{nullptr};
         second.log = &log;
     });
     BOOST_TEST(f.get() == 1);
