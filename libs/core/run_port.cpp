@@ -38,8 +38,8 @@ void run_port::drain() noexcept {
 
 void run_port::close() noexcept {
     if (head_.load(std::memory_order_relaxed) == &closed_) return;
-    // What arrives may itself push more, which is accepted until nothing is left.
-    for (remote_node* none = nullptr; !head_.compare_exchange_weak(none, &closed_, std::memory_order_acq_rel); none = nullptr) drain();
+    // What was accepted arrives; what it pushes itself is refused, or a callback that posts itself again would go on for ever.
+    arrive(head_.exchange(&closed_, std::memory_order_acq_rel));
     std::lock_guard lock(mutex_);
     driver_ = nullptr;
 }

@@ -34,6 +34,7 @@ public:
     void set_awake(bool on) noexcept { awake_.store(on, std::memory_order_seq_cst); }
     /// Whether anything has arrived since the last call.
     bool take_visited() noexcept { return std::exchange(visited_, false); }
+    bool closed() const noexcept { return head_.load(std::memory_order_relaxed) == &closed_; }
     /// Somebody besides the run itself holds it, and may push.
     bool held_elsewhere() const noexcept { return holders_.load(std::memory_order_acquire) > 1; }
 

@@ -15,7 +15,14 @@ bool run_ref::push(remote_node& n) const noexcept { return port_ && port_->push(
 bool run_ref::is_this_run() const noexcept { return this_kernel && port_ == &this_kernel->port(); }
 
 void run_posted(void (*fn)(void*), void* arg) noexcept {
-    try { fn(arg); } catch (...) { this_kernel->callback_failed(std::current_exception()); }
+    try {
+        fn(arg);
+    } catch (run_finished_error const&) {
+        // A callback that posts itself again, in the last moment of the run: that is how it ends.
+        if (!this_kernel->port().closed()) this_kernel->callback_failed(std::current_exception());
+    } catch (...) {
+        this_kernel->callback_failed(std::current_exception());
+    }
 }
 
 namespace {

@@ -89,6 +89,22 @@ BOOST_AUTO_TEST_CASE(what_was_accepted_runs_even_if_main_has_failed_and_later_po
     BOOST_TEST(ran == accepted);
 }
 
+// rule 61
+BOOST_AUTO_TEST_CASE(a_callback_that_posts_itself_again_starves_nobody_and_does_not_keep_the_run_from_ending) {
+    struct again {
+        weft::run_token t;
+        std::shared_ptr<int> count;
+        void operator()() { ++*count; t.post(again{t, count}); }
+    };
+    auto count = std::make_shared<int>(0);
+    weft::run([&] {
+        again{weft::current_token(), count}();
+        while (*count < 10) weft::checkpoint();
+    });
+    BOOST_TEST(*count >= 10);
+    BOOST_TEST(count.use_count() == 1);
+}
+
 // rule 109
 BOOST_AUTO_TEST_CASE(a_post_that_throws_ends_the_run_and_later_ones_still_run) {
     bool later = false, cancelled = false;
