@@ -163,7 +163,10 @@ BOOST_AUTO_TEST_CASE(after_a_failed_abort_the_waker_may_choose_to_raise) {
 BOOST_AUTO_TEST_CASE(an_abort_function_that_throws_ends_the_run_with_an_internal_error) {
     using canceller = void (*)(weft::cancel_scope&);
     canceller const by_task = [](weft::cancel_scope& s) { wt::wait_all_tasks_blocked(); BOOST_CHECK_NO_THROW(s.cancel()); };
-    canceller const by_callback = [](weft::cancel_scope& s) { wt::wait_all_tasks_blocked(); boost::asio::post(weft::get_executor(), [&s] { s.cancel(); }); };
+    canceller const by_callback = [](weft::cancel_scope& s) {
+        wt::wait_all_tasks_blocked();
+        boost::asio::post(weft::get_executor(), [&s] { s.cancel(); });
+    };
     canceller const by_deadline = [](weft::cancel_scope& s) { s.set_deadline_after(1s); };
     canceller const before = [](weft::cancel_scope& s) { s.cancel(); };
     for (auto cancel : {by_task, by_callback, by_deadline, before}) {
@@ -205,7 +208,8 @@ BOOST_AUTO_TEST_CASE(an_abort_function_that_throws_does_not_hide_mains_error) {
     int mains = 0, internal = 0, others = 0;
     try { run_checked(main); } catch (weft::exception_group const& g) {
         g.for_each_leaf([&](std::exception_ptr const& e) {
-            try { std::rethrow_exception(e); } catch (weft::internal_error const&) { ++internal; } catch (std::runtime_error const&) { ++mains; } catch (...) { ++others; }
+            try { std::rethrow_exception(e); } catch (weft::internal_error const&) { ++internal; } catch (std::runtime_error const&) { ++mains; }
+            catch (...) { ++others; }
         });
     }
     BOOST_TEST(mains == 1);

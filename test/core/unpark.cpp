@@ -92,7 +92,8 @@ BOOST_AUTO_TEST_CASE(another_thread_cannot_unpark_whether_it_has_a_run_of_its_ow
             std::string text;
             auto foreign = [&] {
                 parked_there = ll::is_parked(task);
-                try { ll::unpark(task); } catch (weft::wrong_domain_error const& e) { text = e.what(); } catch (weft::error const&) { other_error = true; }
+                try { ll::unpark(task); } catch (weft::wrong_domain_error const& e) { text = e.what(); }
+                catch (weft::error const&) { other_error = true; }
             };
             std::thread([&] { if (with_run) weft::run(foreign); else foreign(); }).join();
             BOOST_TEST(!parked_there);
