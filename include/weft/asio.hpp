@@ -4,6 +4,7 @@
 #define WEFT_ASIO_HPP
 
 #include <weft/asio/executor.hpp>
+#include <weft/asio/future.hpp>
 #include <weft/asio/spawn.hpp>
 #include <weft/asio/suspend_with.hpp>
 #include <weft/asio/use_fiber.hpp>

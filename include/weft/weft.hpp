@@ -19,12 +19,34 @@
 #include <weft/core/task.hpp>
 #include <weft/core/task_local.hpp>
 #include <weft/core/time.hpp>
+#include <weft/future/as_completed.hpp>
+#include <weft/future/async.hpp>
+#include <weft/future/future.hpp>
+#include <weft/future/gather.hpp>
+#include <weft/future/packaged_task.hpp>
+#include <weft/future/promise.hpp>
+#include <weft/future/race.hpp>
+#include <weft/future/shared_future.hpp>
+#include <weft/future/std_future.hpp>
+#include <weft/sync/capacity_limiter.hpp>
+#include <weft/sync/channel.hpp>
+#include <weft/sync/condition_variable.hpp>
 #include <weft/sync/event.hpp>
+#include <weft/sync/mutex.hpp>
+#include <weft/sync/once.hpp>
+#include <weft/sync/recursive_mutex.hpp>
+#include <weft/sync/select.hpp>
+#include <weft/sync/shared_mutex.hpp>
 #include <weft/task/cancel_scope.hpp>
 #include <weft/task/exception_group.hpp>
 #include <weft/task/nursery.hpp>
 #include <weft/task/task_handle.hpp>
 #include <weft/task/task_status.hpp>
 #include <weft/task/timeouts.hpp>
+#include <weft/threads/blocking_portal.hpp>
+#include <weft/threads/run_token.hpp>
+#include <weft/threads/shards.hpp>
+#include <weft/threads/signal_trigger.hpp>
+#include <weft/threads/to_thread.hpp>
 
 #endif
