@@ -290,7 +290,8 @@ void kernel::resumed_by_foreign(fiber_slot& s) noexcept {
 void kernel::add_instrument(std::shared_ptr<instrument> i) { instruments_.push_back(std::move(i)); }
 
 void kernel::remove_instrument(instrument const& i) noexcept {
-    std::erase_if(instruments_, [&](auto const& p) { return p.get() == &i; });
+    for (auto& p : instruments_) if (p.get() == &i) p = nullptr;  // in place: a hook may be under way, which counts them
+    if (telling_ == 0) std::erase(instruments_, nullptr);
 }
 
 void kernel::before_io_wait(duration timeout) { instruments([&](instrument& i) { i.before_io_wait(timeout); }); }
