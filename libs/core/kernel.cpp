@@ -301,7 +301,7 @@ run_statistics kernel::statistics() const noexcept {
     run_statistics s;
     s.living = living_;
     s.ready = ready_.size();
-    s.running = current_ ? 1 : 0;
+    s.running = current_ && current_->state_ == task_state::running ? 1 : 0;  // a hook may ask while a task is about to wait
     s.foreign = foreign_waits_;
     s.parked = living_ - s.ready - s.running - s.foreign;
     s.deadlines = deadlines_.size();

@@ -114,7 +114,6 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     (t.sibling_prev_ ? t.sibling_prev_->sibling_next_ : n.children) = t.sibling_next_;
     if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
     --(t.service_ ? n.service_count : n.child_count);
-    --living_;
     if (probe_ && t.raised_ && !error) [[unlikely]] probe_->swallowed(t);
     if (error && !was_cancelled && &n == &root_) {  // nobody further out catches what the root's cancellation raised (rule 19)
         if (auto rest = filter_at_exit(root_state_, error)) error = rest;
@@ -147,6 +146,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     t.swallowed_ = 0;
     t.place_ = {};
     set_current(nullptr);
+    --living_;  // with current_, so that the counts of the states add up whoever asks on the way
     release(t);
     if (living_ == 0) finish_if_done();
 }
