@@ -19,6 +19,9 @@ run_options checked(run_options o) {
     if (o.stack_size < 16 * 1024) throw_misuse("run_options::stack_size is below 16 KiB", "ordinary library calls need 6 to 12 KB; the default is 256 KiB.");
     if (o.stack_size > (std::size_t{1} << 34)) throw_misuse("run_options::stack_size is above 16 GiB", "pass bytes, not bits; the default is 256 KiB.");
     if (o.guard_size < 4096 || o.guard_size > (std::size_t{1} << 30)) throw_misuse("run_options::guard_size is not between a page and 1 GiB", "the default is 64 KiB.");
+    for (auto const& i : o.instruments) {
+        if (!i) throw_misuse("run_options::instruments holds a null pointer", "pass std::make_shared<your_instrument>(), or leave it out.");
+    }
     return o;
 }
 
@@ -37,6 +40,7 @@ kernel::kernel(run_options const& options)
     this_kernel = this;
     try {
         driver_ = options.make_driver ? options.make_driver() : make_default_driver();
+        if (!driver_) throw_misuse("run_options::make_driver returned null", "return a driver, or leave make_driver empty for the io_context's.");
     } catch (...) {
         this_kernel = nullptr;
         throw;
