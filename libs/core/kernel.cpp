@@ -2,6 +2,8 @@
 // The scheduler: turns, the order of tasks, parking. Cancellation is in cancel.cpp, the run's life in run.cpp.
 #include "core/kernel.hpp"
 
+#include "core/context_map.hpp"
+
 #include <algorithm>
 #include <cstdio>
 
@@ -205,6 +207,7 @@ void kernel::run_task(task_record& t) {
         error = std::current_exception();
     }
     t.discard_(t);
+    if (t.locals_) context_map::release(t.locals_);  // while it still is a task: their destructors may wait
     step_ends(t);
     task_ended(t, std::move(error), was_cancelled);
 }

@@ -59,7 +59,10 @@ kernel::kernel(run_options const& options)
 
 kernel::~kernel() {
     leave(root_state_);
-    run_locals.clear();
+    while (!run_locals.empty()) {  // one at a time: its destructor may ask for others
+        auto last = std::move(run_locals.back());
+        run_locals.pop_back();
+    }
     port_->close();
     port_->release();
     owner_tag = thread_tag_;
@@ -140,7 +143,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
         info->reason = "the main task ended";
         cancel(root_state_, std::move(info));
     }
-    if (t.locals_) { context_map::release(t.locals_); t.locals_ = nullptr; }
+    if (t.locals_) [[unlikely]] context_map::release(t.locals_);  // of one that was never run
     if (t.watched_) [[unlikely]] { t.watched_ = false; on_lock_owner_ended(*this, t); }
     if (t.has_end_actions_) [[unlikely]] run_end_actions(t);
     t.fiber_ = nullptr;
