@@ -127,7 +127,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
         else was_cancelled = true;
     }
     if (error) {
-        if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
+        if (was_cancelled) { if (!n.cancelled && (t.main_ || &n != &root_)) n.cancelled = error; }  // main's alone is the run's
         else if (t.main_) main_error_ = error;
         else if (!t.starting_) child_failed(n, error, t.id_, t.name_.get());
     }
