@@ -13,7 +13,10 @@ namespace weft::detail {
 class context_map {
 public:
     static context_map* share(context_map* m) noexcept { if (m) ++m->references_; return m; }
-    static void release(context_map* m) noexcept { if (m && --m->references_ == 0) delete m; }
+    /// Leaves null. A value's destructor that asks `m` for other values finds none, and what it sets goes as well.
+    static void release(context_map*& m) noexcept {
+        while (context_map* old = std::exchange(m, nullptr)) if (--old->references_ == 0) delete old;
+    }
 
     std::shared_ptr<void> const* find(void const* key) const noexcept {
         for (auto const& v : values_) if (v.first == key) return &v.second;

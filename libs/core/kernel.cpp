@@ -2,6 +2,8 @@
 // The scheduler: turns, the order of tasks, parking. Cancellation is in cancel.cpp, the run's life in run.cpp.
 #include "core/kernel.hpp"
 
+#include "core/context_map.hpp"
+
 #include <algorithm>
 #include <cstdio>
 
@@ -205,6 +207,7 @@ void kernel::run_task(task_record& t) {
         error = std::current_exception();
     }
     t.discard_(t);
+    if (t.locals_) context_map::release(t.locals_);  // while it still is a task: their destructors may wait
     step_ends(t);
     task_ended(t, std::move(error), was_cancelled);
 }
@@ -290,7 +293,8 @@ void kernel::resumed_by_foreign(fiber_slot& s) noexcept {
 void kernel::add_instrument(std::shared_ptr<instrument> i) { instruments_.push_back(std::move(i)); }
 
 void kernel::remove_instrument(instrument const& i) noexcept {
-    std::erase_if(instruments_, [&](auto const& p) { return p.get() == &i; });
+    for (auto& p : instruments_) if (p.get() == &i) p = nullptr;  // in place: a hook may be under way, which counts them
+    if (telling_ == 0) std::erase(instruments_, nullptr);
 }
 
 void kernel::before_io_wait(duration timeout) { instruments([&](instrument& i) { i.before_io_wait(timeout); }); }
@@ -300,7 +304,7 @@ run_statistics kernel::statistics() const noexcept {
     run_statistics s;
     s.living = living_;
     s.ready = ready_.size();
-    s.running = current_ ? 1 : 0;
+    s.running = current_ && current_->state_ == task_state::running ? 1 : 0;  // a hook may ask while a task is about to wait
     s.foreign = foreign_waits_;
     s.parked = living_ - s.ready - s.running - s.foreign;
     s.deadlines = deadlines_.size();

@@ -214,7 +214,8 @@ private:
     deadlock_policy deadlock_;
     std::uint64_t seed_;
     std::uint64_t random_;
-    std::vector<std::shared_ptr<instrument>> instruments_;
+    std::vector<std::shared_ptr<instrument>> instruments_;  ///< null: removed inside a hook, dropped when telling_ is 0 again
+    unsigned telling_{};              ///< hooks under way, one inside the other
     cancel_probe* probe_{};
 
     fiber_system fibers_;
@@ -266,16 +267,19 @@ private:
 
 template <class F>
 void kernel::instruments(F&& f) {
-    for (std::size_t i = 0; i < instruments_.size();) {
+    std::size_t end = instruments_.size();  // one that a hook adds is told of the next event, not of half of this one
+    ++telling_;
+    for (std::size_t i = 0; i < end; ++i) {
         auto keep = instruments_[i];  // a hook may remove itself
+        if (!keep) continue;
         try {
             f(*keep);
-            if (i < instruments_.size() && instruments_[i] == keep) ++i;
         } catch (...) {
             std::fputs(message("W103", "an instrument's hook threw and was removed", "", "catch inside the hook.").c_str(), stderr);
-            std::erase(instruments_, keep);
+            remove_instrument(*keep);
         }
     }
+    if (--telling_ == 0) std::erase(instruments_, nullptr);
 }
 
 /// Threads of weft's own that sleep until somebody has work for them: these will wake nobody.

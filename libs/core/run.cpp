@@ -19,6 +19,9 @@ run_options checked(run_options o) {
     if (o.stack_size < 16 * 1024) throw_misuse("run_options::stack_size is below 16 KiB", "ordinary library calls need 6 to 12 KB; the default is 256 KiB.");
     if (o.stack_size > (std::size_t{1} << 34)) throw_misuse("run_options::stack_size is above 16 GiB", "pass bytes, not bits; the default is 256 KiB.");
     if (o.guard_size < 4096 || o.guard_size > (std::size_t{1} << 30)) throw_misuse("run_options::guard_size is not between a page and 1 GiB", "the default is 64 KiB.");
+    for (auto const& i : o.instruments) {
+        if (!i) throw_misuse("run_options::instruments holds a null pointer", "pass std::make_shared<your_instrument>(), or leave it out.");
+    }
     return o;
 }
 
@@ -37,6 +40,7 @@ kernel::kernel(run_options const& options)
     this_kernel = this;
     try {
         driver_ = options.make_driver ? options.make_driver() : make_default_driver();
+        if (!driver_) throw_misuse("run_options::make_driver returned null", "return a driver, or leave make_driver empty for the io_context's.");
     } catch (...) {
         this_kernel = nullptr;
         throw;
@@ -55,7 +59,10 @@ kernel::kernel(run_options const& options)
 
 kernel::~kernel() {
     leave(root_state_);
-    run_locals.clear();
+    while (!run_locals.empty()) {  // one at a time: its destructor may ask for others
+        auto last = std::move(run_locals.back());
+        run_locals.pop_back();
+    }
     port_->close();
     port_->release();
     owner_tag = thread_tag_;
@@ -114,14 +121,13 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     (t.sibling_prev_ ? t.sibling_prev_->sibling_next_ : n.children) = t.sibling_next_;
     if (t.sibling_next_) t.sibling_next_->sibling_prev_ = t.sibling_prev_;
     --(t.service_ ? n.service_count : n.child_count);
-    --living_;
     if (probe_ && t.raised_ && !error) [[unlikely]] probe_->swallowed(t);
     if (error && !was_cancelled && &n == &root_) {  // nobody further out catches what the root's cancellation raised (rule 19)
         if (auto rest = filter_at_exit(root_state_, error)) error = rest;
         else was_cancelled = true;
     }
     if (error) {
-        if (was_cancelled) { if (!n.cancelled) n.cancelled = error; }
+        if (was_cancelled) { if (!n.cancelled && (t.main_ || &n != &root_)) n.cancelled = error; }  // main's alone is the run's
         else if (t.main_) main_error_ = error;
         else if (!t.starting_) child_failed(n, error, t.id_, t.name_.get());
     }
@@ -137,7 +143,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
         info->reason = "the main task ended";
         cancel(root_state_, std::move(info));
     }
-    if (t.locals_) { context_map::release(t.locals_); t.locals_ = nullptr; }
+    if (t.locals_) [[unlikely]] context_map::release(t.locals_);  // of one that was never run
     if (t.watched_) [[unlikely]] { t.watched_ = false; on_lock_owner_ended(*this, t); }
     if (t.has_end_actions_) [[unlikely]] run_end_actions(t);
     t.fiber_ = nullptr;
@@ -147,6 +153,7 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
     t.swallowed_ = 0;
     t.place_ = {};
     set_current(nullptr);
+    --living_;  // with current_, so that the counts of the states add up whoever asks on the way
     release(t);
     if (living_ == 0) finish_if_done();
 }

@@ -8,6 +8,9 @@
 #include "core/kernel.hpp"
 #include "core/self.hpp"
 
+#include <atomic>
+#include <cstdint>
+
 namespace weft {
 
 using detail::self;
@@ -144,6 +147,11 @@ void remove_instrument(instrument const& i) {
 namespace detail {
 
 constinit thread_local context_map* foreign_locals = nullptr;
+
+void const* new_variable_key() noexcept {
+    static constinit std::atomic<std::uintptr_t> last{0};
+    return reinterpret_cast<void const*>(last.fetch_add(1, std::memory_order_relaxed) + 1);
+}
 
 std::shared_ptr<void> const* find_task_local(void const* key, char const* call) {
     if (foreign_locals && !this_kernel) return foreign_locals->find(key);

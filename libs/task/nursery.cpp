@@ -42,7 +42,6 @@ void start_child(task_record& t) noexcept { this_kernel->start(t); }
 
 void discard_child(task_record& t) noexcept {
     context_map::release(t.locals_);
-    t.locals_ = nullptr;
     this_kernel->release(t);
 }
 

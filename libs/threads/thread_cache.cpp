@@ -54,7 +54,7 @@ void perform(job& j) noexcept {
     foreign_locals = std::exchange(c.locals, nullptr);
     errno = 0;
     c.execute();
-    context_map::release(std::exchange(foreign_locals, nullptr));
+    context_map::release(foreign_locals);
     current_call = nullptr;
     run_ref home = c.home;  // c may go as soon as it is pushed
     if (!home.push(c)) c.release();

@@ -5,11 +5,12 @@
 #include <weft/asio.hpp>
 #include <weft/sync/event.hpp>
 
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/post.hpp>
 
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -80,7 +81,10 @@ BOOST_AUTO_TEST_CASE(run_options_out_of_range) {
     with("a huge stack", [](weft::run_options& o) { o.stack_size = std::numeric_limits<std::size_t>::max(); });
     with("no guard", [](weft::run_options& o) { o.guard_size = 0; });
     with("a huge guard", [](weft::run_options& o) { o.guard_size = std::numeric_limits<std::size_t>::max(); });
+    with("a null instrument", [](weft::run_options& o) { o.instruments = {std::make_shared<weft::instrument>(), nullptr}; });
+    with("a null driver", [](weft::run_options& o) { o.make_driver = [] { return std::unique_ptr<weft::driver>(); }; });
     check(all);
+    BOOST_TEST(run_checked([] { return 1; }) == 1);  // the thread is free for the next run
 }
 
 // rules 27, 63
@@ -153,6 +157,49 @@ BOOST_AUTO_TEST_CASE(lowlevel_calls_out_of_order) {
             {"unpark of nobody", "misuse", [] { ll::unpark({}); }},
             {"unpark of one that runs", "misuse", [] { ll::unpark(ll::current_task()); }},
             {"a null instrument", "misuse", [] { ll::add_instrument(nullptr); }},
+        });
+        ll::task_ref parked;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { parked = ll::current_task(); ll::park([] {}); });
+            weft::testing::wait_all_tasks_blocked();
+            ll::unpark(parked);
+            check({{"unpark twice", "misuse", [&] { ll::unpark(parked); }}});
+        });
+        check({{"unpark of one that has ended", "misuse", [&] { ll::unpark(parked); }}});
+    });
+}
+
+// rule 36
+BOOST_AUTO_TEST_CASE(values_that_do_not_exist_yet_or_at_all) {
+    run_checked([] {
+        weft::cancel_scope relative;
+        relative.set_deadline_after(1s);
+        check({
+            {"the deadline of a relative scope that was not entered", "misuse", [&] { static_cast<void>(relative.deadline()); }},
+            {"a group of no errors", "misuse", [] { weft::exception_group("g", {}); }},
+            {"a group with a null error", "misuse", [] { weft::exception_group("g", {nullptr}); }},
+        });
+    });
+}
+
+// rule 138: those of core are in run.cpp, Asio's in asio/handlers.cpp
+BOOST_AUTO_TEST_CASE(calls_that_block_on_a_nursery_or_a_handle_in_a_callback) {
+    run_checked([] {
+        weft::with_nursery([](weft::nursery& n) {
+            auto h = n.spawn([] { weft::this_task::sleep_for(1s); return 1; });
+            bool ran = false;
+            std::vector<mistake> all{
+                {"start", "domain", [&] { n.start([&](weft::task_status<>& s) { ran = true; s.started(); }); }},
+                {"shutdown", "domain", [&] { n.shutdown(1s); }},
+                {"join", "domain", [&] { h.join(); }},
+                {"get", "domain", [&] { h.get(); }},
+            };
+            weft::event done;
+            boost::asio::post(weft::get_executor(), [&] { check(all); done.set(); });
+            done.wait();
+            BOOST_TEST(!ran);
+            BOOST_CHECK_NO_THROW(n.start_soon([] {}));  // a shutdown that was refused has closed nothing
+            BOOST_TEST(h.get() == 1);
         });
     });
 }

@@ -5,6 +5,10 @@
 
 #include <boost/asio/post.hpp>
 
+#include <memory>
+#include <string>
+#include <vector>
+
 using namespace weft_test;
 namespace ll = weft::lowlevel;
 
@@ -73,6 +77,43 @@ BOOST_AUTO_TEST_CASE(stacks_turns_steps_and_spawns_are_counted) {
         BOOST_TEST(after.stack_size == 256u * 1024);
         BOOST_TEST(after.seed == 4u);
     });
+}
+
+// rule 68: also where a task is on its way from one state to the next
+BOOST_AUTO_TEST_CASE(counts_add_up_inside_every_hook_of_an_instrument) {
+    struct asks : weft::instrument {
+        std::vector<std::string> wrong;
+        int asked = 0;
+        void ask(char const* hook) {
+            auto s = ll::current_statistics();
+            ++asked;
+            bool fits = s.ready <= s.living && s.parked <= s.living && s.running <= 1 && s.foreign == 0;
+            if (!fits || s.ready + s.parked + s.running != s.living) wrong.push_back(hook);
+        }
+        void before_run() override { ask("before_run"); }
+        void after_run() override { ask("after_run"); }
+        void task_spawned(weft::task_info const&) override { ask("task_spawned"); }
+        void task_scheduled(weft::task_info const&) override { ask("task_scheduled"); }
+        void before_task_step(weft::task_info const&) override { ask("before_task_step"); }
+        void after_task_step(weft::task_info const&) override { ask("after_task_step"); }
+        void task_exited(weft::task_info const&) override { ask("task_exited"); }
+        void before_io_wait(weft::duration) override { ask("before_io_wait"); }
+        void after_io_wait(weft::duration) override { ask("after_io_wait"); }
+    };
+    auto i = std::make_shared<asks>();
+    weft::run_options o;
+    o.instruments.push_back(i);
+    weft::run(o, [] {
+        weft::event e;
+        weft::checkpoint();
+        weft::with_nursery([&](weft::nursery& n) {
+            for (int k = 0; k < 2; ++k) n.start_soon([&] { weft::checkpoint(); e.wait(); });
+            weft::this_task::sleep_for(100us);
+            e.set();
+        });
+    });
+    BOOST_TEST(i->asked > 20);
+    BOOST_TEST(i->wrong == std::vector<std::string>{}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_callback_may_ask_and_no_task_runs_then) {

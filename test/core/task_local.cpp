@@ -6,7 +6,11 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -122,6 +126,88 @@ BOOST_AUTO_TEST_CASE(the_default_of_a_run_s_value_may_use_other_ones) {
     struct sum { int value = *a + *b + *c; };
     static weft::run_local<sum> s;
     run_checked([] { BOOST_TEST(s->value == 6); BOOST_TEST(s->value == 6); });
+}
+
+// A later variable that is made at the address of a former one has nothing to do with it.
+BOOST_AUTO_TEST_CASE(a_variable_s_values_end_with_it_for_whoever_asks) {
+    alignas(std::max_align_t) unsigned char place[std::max(sizeof(weft::task_local<int>), sizeof(weft::run_local<int>))];
+    run_checked([&] {
+        auto first = new (place) weft::task_local<int>(1);
+        *first = 2;
+        first->~task_local();
+        auto second = new (place) weft::task_local<std::string>("default");
+        BOOST_TEST(second->get() == "default");
+        second->~task_local();
+        auto third = new (place) weft::run_local<int>(1);
+        third->set(2);
+        third->~run_local();
+        auto fourth = new (place) weft::run_local<std::string>("default");
+        BOOST_TEST(fourth->get() == "default");
+        fourth->~run_local();
+    });
+}
+
+// rules 15, 41
+BOOST_AUTO_TEST_CASE(a_value_s_destructor_runs_in_its_task_and_may_wait_and_use_other_values) {
+    static weft::task_local<int> other{1};
+    static int seen, set_there;
+    static std::uint64_t where;
+    struct at_end {
+        ~at_end() {
+            where = weft::this_task::id();
+            seen = other;  // its own have gone: the default
+            other = 3;
+            set_there = other;
+            weft::this_task::sleep_for(1s);
+        }
+    };
+    static weft::task_local<std::shared_ptr<at_end>> v;
+    seen = set_there = 0;
+    run_checked([] {
+        std::uint64_t id = 0;
+        auto start = weft::current_time();
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { id = weft::this_task::id(); other = 2; v = std::make_shared<at_end>(); });
+            n.start_soon([] { weft::checkpoint(); });
+        });
+        BOOST_TEST((weft::current_time() == start + 1s));  // the nursery waited for it
+        BOOST_TEST(where == id);
+    });
+    BOOST_TEST(seen == 1);
+    BOOST_TEST(set_there == 3);
+}
+
+// In the order in which statics are destroyed.
+BOOST_AUTO_TEST_CASE(a_run_s_values_are_destroyed_last_made_first_and_may_use_those_made_before) {
+    static std::vector<std::string> ends;
+    struct first_made { std::string name{"first"}; ~first_made() { ends.push_back(name); } };
+    static weft::run_local<std::shared_ptr<first_made>> first;
+    struct second_made { ~second_made() { ends.push_back("second uses " + (*first)->name); } };
+    static weft::run_local<std::shared_ptr<second_made>> second;
+    ends.clear();
+    run_checked([] {
+        *first = std::make_shared<first_made>();
+        *second = std::make_shared<second_made>();
+    });
+    BOOST_TEST(ends == (std::vector<std::string>{"second uses first", "first"}), boost::test_tools::per_element());
+}
+
+// rule 48
+BOOST_AUTO_TEST_CASE(every_way_to_start_a_child_hands_the_values_on) {
+    static weft::task_local<int> v{0};
+    run_checked([] {
+        v = 5;
+        std::vector<int> seen;
+        auto look = [&] { seen.push_back(v); v = -1; };
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon(look);
+            n.spawn(look).join();
+            n.start_service(look);
+            n.start([&](weft::task_status<>& s) { look(); s.started(); });
+        });
+        BOOST_TEST(seen == (std::vector<int>{5, 5, 5, 5}), boost::test_tools::per_element());
+        BOOST_TEST(v.get() == 5);
+    });
 }
 
 // rule 148

@@ -10,6 +10,8 @@
 namespace weft {
 
 namespace detail {
+/// Names a variable for good: its address will be that of another one, perhaps of another type, when it is gone.
+void const* new_variable_key() noexcept;
 std::shared_ptr<void> const* find_task_local(void const* key, char const* call);
 void set_task_local(void const* key, std::shared_ptr<void> value);
 void reset_task_local(void const* key, std::shared_ptr<void> value);
@@ -17,7 +19,9 @@ std::shared_ptr<void>& run_local_slot(void const* key, char const* call);
 }  // namespace detail
 
 /// A variable whose value belongs to the task. A child inherits the values that its starter has at the start; a later
-/// change on either side is not seen by the other. Usually a global or a static member.
+/// change on either side is not seen by the other. Usually a global or a static member: the values of one that is gone
+/// stay with their tasks until these end. There, values are destroyed last, in no order, while the task may still wait;
+/// their destructors see the defaults of other variables.
 ///
 ///     weft::task_local<std::string> request_id{"-"};
 ///     request_id = "r-17";                            // this task, and the children that it starts from now on
@@ -34,11 +38,11 @@ public:
 
     /// This task's value, or the default. Throws not_running_error or wrong_domain_error outside of a task.
     T get() const {
-        auto const* p = detail::find_task_local(this, "task_local::get");
+        auto const* p = detail::find_task_local(key_, "task_local::get");
         return p && *p ? *static_cast<T const*>(p->get()) : make_default_();
     }
     /// For this task, and the children that it starts from now on. Throws not_running_error, wrong_domain_error.
-    void set(T value) { detail::set_task_local(this, std::make_shared<T>(std::move(value))); }
+    void set(T value) { detail::set_task_local(key_, std::make_shared<T>(std::move(value))); }
     task_local& operator=(T value) { set(std::move(value)); return *this; }
     operator T() const { return get(); }
 
@@ -46,10 +50,10 @@ public:
     class scoped {
     public:
         scoped(task_local& variable, T value) : variable_(variable) {
-            if (auto const* p = detail::find_task_local(&variable, "task_local::scoped")) former_ = *p;
+            if (auto const* p = detail::find_task_local(variable.key_, "task_local::scoped")) former_ = *p;
             variable.set(std::move(value));
         }
-        ~scoped() { detail::reset_task_local(&variable_, std::move(former_)); }
+        ~scoped() { detail::reset_task_local(variable_.key_, std::move(former_)); }
         scoped(scoped const&) = delete;
     private:
         task_local& variable_;
@@ -58,9 +62,11 @@ public:
 
 private:
     std::function<T()> make_default_;
+    void const* key_{detail::new_variable_key()};
 };
 
 /// A variable whose value belongs to the run: all its tasks and callbacks share one, a new run starts with the default.
+/// At the end of the run the values are destroyed, the last made first, when no task is left.
 template <class T>
 class run_local {
 public:
@@ -71,9 +77,9 @@ public:
 
     /// Throws not_running_error outside of a run.
     T& get() const {
-        if (auto& slot = detail::run_local_slot(this, "run_local::get")) return *static_cast<T*>(slot.get());
+        if (auto& slot = detail::run_local_slot(key_, "run_local::get")) return *static_cast<T*>(slot.get());
         auto value = std::make_shared<T>(make_default_());  // may use other run_locals, and move the slots
-        detail::run_local_slot(this, "run_local::get") = value;
+        detail::run_local_slot(key_, "run_local::get") = value;
         return *value;
     }
     void set(T value) { get() = std::move(value); }
@@ -82,6 +88,7 @@ public:
 
 private:
     std::function<T()> make_default_;
+    void const* key_{detail::new_variable_key()};
 };
 
 }  // namespace weft
