@@ -51,16 +51,31 @@ void at_task_end(at_end_node& n, char const* call) {
     }
     task_record* t = this_kernel->current();
     if (!t) throw_outside(call);
-    append(this_kernel->end_actions[t], n);
-    t->has_end_actions_ = true;
+    at_task_end(n, *t);
 }
 
-void kernel::run_end_actions(task_record& t) noexcept {
-    auto found = end_actions.find(&t);
-    at_end_node* list = found->second;
-    end_actions.erase(found);
+void at_task_end(at_end_node& n, task_record& t) {
+    append(this_kernel->end_actions[&t], n);
+    t.has_end_actions_ = true;
+}
+
+void forget_at_task_end(at_end_node& n, task_record& t) noexcept {
+    auto found = this_kernel->end_actions.find(&t);
+    at_end_node** at = &found->second;
+    while (*at != &n) at = &(*at)->next;
+    *at = n.next;
+    if (found->second) return;
+    this_kernel->end_actions.erase(found);
     t.has_end_actions_ = false;
-    run_all(list);
+}
+
+// One at a time: what they do may add to the list or take from it.
+void kernel::run_end_actions(task_record& t) noexcept {
+    while (t.has_end_actions_) {
+        at_end_node& n = *end_actions.find(&t)->second;
+        forget_at_task_end(n, t);
+        n.ended(n);
+    }
 }
 
 }  // namespace weft::detail

@@ -4,6 +4,8 @@
 
 namespace weft::detail {
 
+struct task_record;
+
 /// Something to be done at the very end of a task: its frames, its callable and its task_local values are gone, and
 /// nobody who waits for its end has gone on yet. What std's *_at_thread_exit functions are built on.
 struct at_end_node {
@@ -15,6 +17,11 @@ struct at_end_node {
 /// been destroyed (on the main thread: at std::exit). In the order of the calls.
 /// Throws: wrong_domain_error in a callback; bad_alloc. Then n is the caller's still.
 void at_task_end(at_end_node& n, char const* call);
+
+/// The same for a task of this thread's run that has not ended. Throws: bad_alloc.
+void at_task_end(at_end_node& n, task_record& t);
+/// Takes n off again: the node is the caller's. Precondition: n is on t's list, of this thread's run.
+void forget_at_task_end(at_end_node& n, task_record& t) noexcept;
 
 }  // namespace weft::detail
 
