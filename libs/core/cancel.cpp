@@ -99,7 +99,7 @@ bool kernel::must_raise(task_record& t) {
     return t.scope_->effective_;
 }
 
-void kernel::cancel_point(task_record& t) {
+void kernel::cancel_point_slow(task_record& t) {
     if (probe_) [[unlikely]] probe_->at_point();
     if (must_raise(t) && deliverable(t)) raise(t);
 }

@@ -106,7 +106,10 @@ public:
 
     // --- cancellation ---
     /// A cancellation point: tests deadlines and the level, and raises. Also where the probe is asked.
-    void cancel_point(task_record& t);
+    void cancel_point(task_record& t) {
+        cancel_state const& s = *t.scope_;
+        if (s.effective_ || s.effective_deadline_ != never || probe_) [[unlikely]] cancel_point_slow(t);
+    }
     bool deliverable(task_record& t) noexcept;     ///< the unwinding rule
     bool must_raise(task_record& t);
     [[noreturn]] void raise(task_record& t);
@@ -176,6 +179,7 @@ public:
     std::unordered_map<task_record*, at_end_node*> end_actions;  ///< see at_task_end
 
 private:
+    WEFT_NOINLINE void cancel_point_slow(task_record& t);
     task_record* pick();                           ///< next task of this turn, null if the budget is spent
     void run_next(task_record* next);              ///< from any flow: switch to it, or to the loop
     cancel_state* source_of(task_record& t) noexcept;
