@@ -3,6 +3,7 @@
 #define WEFT_SYNC_CHANNEL_HPP
 
 #include <weft/sync/detail/any_clock.hpp>
+#include <weft/sync/detail/channel_alternatives.hpp>
 #include <weft/sync/detail/channel_state.hpp>
 
 #include <iterator>
@@ -94,12 +95,24 @@ public:
     bool try_send(T&& v) {
         auto& s = handle_.state("sender::try_send");
         detail::outgoing<T> out(v);
+        out.start();
         return finish(s, "sender::try_send", s.try_send(handle_.end(), out.item()), &out);
     }
     bool try_send(T const& v) {
         auto& s = handle_.state("sender::try_send");
         auto item = cell::make(v);
         return finish(s, "sender::try_send", s.try_send(handle_.end(), item), nullptr);
+    }
+
+    /// For select: sends v, by copy or, from an rvalue, moved from only if this alternative is taken; then calls f(). Where
+    /// send() would throw, the alternative is ready and select throws that.
+    template <std::invocable F>
+    auto on_send(T&& v, F f) {
+        return detail::send_alternative<T, L, detail::outgoing<T>, F>(handle_.state("sender::on_send"), handle_.end(), v, std::move(f));
+    }
+    template <std::invocable F>
+    auto on_send(T const& v, F f) {
+        return detail::send_alternative<T, L, detail::outgoing_copy<T>, F>(handle_.state("sender::on_send"), handle_.end(), v, std::move(f));
     }
 
     /// Closes this handle; others of its channel stay open. Whoever waits through it gets closed_resource_error.
@@ -122,6 +135,7 @@ private:
     bool send_from(T& v, time_point deadline) {
         auto& s = handle_.state("sender::send");
         detail::outgoing<T> out(v);
+        out.start();
         detail::channel_hold<L> hold;
         outcome r;
         if constexpr (cell::boxed) {
@@ -200,6 +214,14 @@ public:
         if (r == outcome::done) return unpack(s, to);
         if (r == outcome::would_block) return std::nullopt;
         s.raise(r, "receiver::try_receive");
+    }
+
+    /// For select: receives an item and calls f with it. A closed channel that is drained is ready: f is called with an empty
+    /// optional if it takes std::optional<T>; if it takes T, select throws end_of_channel. The order in which an optional and a T
+    /// are tried makes `[](auto v)` get an optional.
+    template <class F>
+    auto on_receive(F f) {
+        return detail::receive_alternative<T, L, F>(handle_.state("receiver::on_receive"), handle_.end(), std::move(f));
     }
 
     /// A range of what remains to be received: each step is a receive(), the end is where that would throw end_of_channel.

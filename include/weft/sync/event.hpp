@@ -3,8 +3,13 @@
 #define WEFT_SYNC_EVENT_HPP
 
 #include <weft/core/detail/wait_queue.hpp>
+#include <weft/sync/select_alternative.hpp>
+
+#include <functional>
 
 namespace weft {
+
+namespace detail { template <class L, class F> class event_alternative; }
 
 /// A flag that tasks wait for. Once set, it stays set.
 ///
@@ -36,12 +41,40 @@ public:
     bool wait_for(std::chrono::duration<Rep, Period> const& d) { return wait_until(detail::wait_deadline(detail::checked_wait(d, "event::wait_for"))); }
     bool wait_until(time_point deadline);
 
+    /// For select: ready once the flag is set; calls f().
+    template <class F>
+    auto on_set(F f) { return detail::event_alternative<L, F>(*this, std::move(f)); }
+
     std::size_t waiters() const noexcept;
 
 private:
+    template <class M, class F> friend class detail::event_alternative;
     detail::wait_queue<L> mutable queue_;
     std::atomic<bool> set_{false};  // changed under the queue's lock
 };
+
+namespace detail {
+template <class L, class F>
+class event_alternative final : public select_alternative {
+public:
+    using result = std::invoke_result_t<F&>;
+    event_alternative(basic_event<L>& e, F f) : event_(e), f_(std::move(f)) {}
+    result complete() { return std::invoke(f_); }
+
+    void const* guard() const noexcept override { return L::shared ? &event_.queue_.lock() : nullptr; }
+    void lock() noexcept override { event_.queue_.lock().lock(); }
+    void unlock() noexcept override { event_.queue_.lock().unlock(); }
+    bool ready() noexcept override { return event_.set_.load(std::memory_order_relaxed); }
+    offer take() noexcept override { return offer::taken; }
+    void list(waiter& w) noexcept override { event_.queue_.push_back(w); }
+    void unlist(waiter& w) noexcept override { if (event_.queue_.listed(w)) event_.queue_.remove(w); }
+    char const* what() const noexcept override { return "event"; }
+
+private:
+    basic_event<L>& event_;
+    F f_;
+};
+}  // namespace detail
 
 extern template class basic_event<detail::no_lock>;
 extern template class basic_event<detail::spin_lock>;

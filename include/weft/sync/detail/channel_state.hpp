@@ -93,6 +93,12 @@ public:
         }
         return this->open_senders_ == 0 ? channel_outcome::ended : channel_outcome::would_block;
     }
+    bool can_send(channel_end const& end) const noexcept {
+        return end.closed || this->open_receivers_ == 0 || !this->receivers_.empty() || buffer_.count() < this->capacity_;
+    }
+    bool can_receive(channel_end const& end) const noexcept {
+        return end.closed || buffer_.count() > 0 || !this->senders_.empty() || this->open_senders_ == 0;
+    }
     bool wants_room() const noexcept { return buffer_.full() && buffer_.count() < this->capacity_; }
 
     // --- unlocked ---

@@ -34,14 +34,16 @@ public:
     using cell = item_cell<T>;
     static_assert(!cell::boxed || std::is_move_assignable_v<T>,
                   "a T whose move constructor may throw is moved back when it is not sent: it must be move-assignable");
-    explicit outgoing(T& v) : value_(&v) { if constexpr (cell::boxed) cell_ = cell::make(std::move(v)); }
+    explicit outgoing(T& v) : value_(&v) {}
     outgoing(outgoing const&) = delete;
+    /// Before item() is asked for. Throws what the move throws.
+    void start() { if constexpr (cell::boxed) if (!cell_) cell_ = cell::make(std::move(*value_)); }
     typename cell::type& item() noexcept {
         if constexpr (cell::boxed) return cell_;
         else return *value_;
     }
     /// It was not taken. Throws what moving it back throws; it is lost then, but not silently.
-    void give_back() { if constexpr (cell::boxed) if (cell_) *value_ = std::move(*cell_); }
+    void give_back() { if constexpr (cell::boxed) if (auto mine = std::move(cell_)) *value_ = std::move(*mine); }
 
 private:
     struct nothing {};
