@@ -3,7 +3,7 @@
 
 #include <weft/core/checkpoint.hpp>
 #include <weft/core/lowlevel.hpp>
-#include <weft/sync/detail/channel_core.hpp>
+#include <weft/sync/detail/waiting.hpp>
 
 #include "core/kernel.hpp"
 
