@@ -100,6 +100,7 @@ BOOST_AUTO_TEST_CASE(a_packaged_task_s_result_waits_for_the_end_of_the_task) {
 
 BOOST_AUTO_TEST_CASE(in_a_plain_thread_it_is_there_when_the_thread_locals_are_gone) {
     std::vector<int> log;
+    bool waited = false;
     weft::promise<int> p, q;
     auto f = p.get_future(), g = q.get_future();
     std::thread t([&] {
@@ -107,7 +108,7 @@ BOOST_AUTO_TEST_CASE(in_a_plain_thread_it_is_there_when_the_thread_locals_are_go
         first.log = &log;
         p.set_value_at_thread_exit(1);
         q.set_value_at_thread_exit(2);
-        BOOST_TEST(not_yet(f));
+        waited = not_yet(f);
         thread_local log_at_exit second{nullptr};
         second.log = &log;
     });
@@ -115,6 +116,7 @@ BOOST_AUTO_TEST_CASE(in_a_plain_thread_it_is_there_when_the_thread_locals_are_go
     BOOST_TEST(log.size() == 2u);
     BOOST_TEST(g.get() == 2);
     t.join();
+    BOOST_TEST(waited);
 }
 
 BOOST_AUTO_TEST_CASE(a_callback_has_no_end_to_wait_for) {
