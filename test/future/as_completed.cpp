@@ -49,10 +49,12 @@ BOOST_AUTO_TEST_CASE(results_come_in_the_order_of_completion) {
         static_assert(std::input_iterator<decltype(all)::iterator>);
         for (int i : weft::as_completed(functions())) BOOST_ERROR("of nothing: " << i);
         int sum = 0;
-        for (auto p : weft::as_completed(std::views::iota(1, 4) | std::views::transform([](int i) { return [i] { return std::make_shared<int>(i); }; }))) sum += *p;
-        BOOST_TEST(sum == 6);  // of temporaries
         for (std::monostate m : weft::as_completed(std::vector<std::function<void()>>(2, [&] { ++sum; }))) static_cast<void>(m);
-        BOOST_TEST(sum == 8);
+        BOOST_TEST(sum == 2);
+#if !defined(__clang__) || __clang_major__ >= 16  // clang 14 does not compile libstdc++'s views
+        for (auto p : weft::as_completed(std::views::iota(1, 4) | std::views::transform([](int i) { return [i] { return std::make_shared<int>(i); }; }))) sum += *p;
+        BOOST_TEST(sum == 8);  // functions that are temporaries themselves
+#endif
     });
 }
 

@@ -17,7 +17,6 @@ struct hand_clock {
     using period = std::milli;
     using duration = std::chrono::duration<rep, period>;
     using time_point = std::chrono::time_point<hand_clock>;
-    static constexpr bool is_steady = false;
     static inline std::atomic<long> ms{0};
     static time_point now() noexcept { return time_point(duration(ms.load())); }
 };

@@ -43,14 +43,15 @@ BOOST_AUTO_TEST_CASE(ranges_of_any_kind_give_a_vector) {
         auto sleeper = [](int i) { return [i] { weft::this_task::sleep_for(std::chrono::seconds(10 - i)); return i; }; };
         std::vector<int> expected{0, 1, 2};
         auto same = [&](std::vector<int> const& v) { BOOST_TEST(v == expected, boost::test_tools::per_element()); };
-        auto view = std::views::iota(0, 3) | std::views::transform(sleeper);  // prvalues
-        same(weft::gather(view));
-        std::list<std::function<int()>> l(view.begin(), view.end());
+        std::list<std::function<int()>> l{sleeper(0), sleeper(1), sleeper(2)};
         same(weft::gather(l));
         same(weft::gather(std::as_const(l)));
         same(weft::gather(std::list(l)));
+#if !defined(__clang__) || __clang_major__ >= 16  // clang 14 does not compile libstdc++'s views
+        same(weft::gather(std::views::iota(0, 3) | std::views::transform(sleeper)));  // of temporaries
         std::istringstream in("0 1 2");
         same(weft::gather(std::views::istream<int>(in) | std::views::transform(sleeper)));  // read once
+#endif
         std::vector<move_only_call> m(3);
         for (int i = 0; i < 3; ++i) m[std::size_t(i)].v = std::make_unique<int>(i);
         auto r = weft::gather(m);

@@ -26,6 +26,10 @@ void give(weft::promise<int>& p, answer a) {
     }
 }
 
+constexpr answer answers[]{answer::value, answer::error, answer::cancelled, answer::broken};
+/// What a waiter that has asked makes of it.
+char const* expected_of(answer a) { return a == answer::value ? "7" : a == answer::error ? "oops" : "cancelled"; }
+
 /// How a get() ended, in a word.
 std::string outcome(weft::cancel_scope& s, weft::future<int>& f) {
     try {
@@ -42,7 +46,8 @@ BOOST_AUTO_TEST_SUITE(on_cancel)
 
 // rules 125, 126
 BOOST_AUTO_TEST_CASE(the_producer_s_answer_decides_and_is_awaited) {
-    for (auto [a, expected] : {std::pair{answer::value, "7"}, {answer::error, "oops"}, {answer::cancelled, "cancelled"}, {answer::broken, "cancelled"}}) {
+    for (answer a : answers) {
+        std::string expected = expected_of(a);
         run_checked([&] {
             weft::promise<int> p;
             auto f = p.get_future();
@@ -84,7 +89,8 @@ BOOST_AUTO_TEST_CASE(a_producer_that_was_cancelled_by_others_is_an_error_and_mar
 }
 
 BOOST_AUTO_TEST_CASE(the_handler_may_answer_itself) {
-    for (auto [a, expected] : {std::pair{answer::value, "7"}, {answer::error, "oops"}, {answer::cancelled, "cancelled"}, {answer::broken, "cancelled"}}) {
+    for (answer a : answers) {
+        std::string expected = expected_of(a);
         run_checked([&] {
             weft::promise<int> p;
             auto f = p.get_future();

@@ -20,7 +20,8 @@ template <std::invocable... F>
 auto gather(F&&... f) -> std::tuple<detail::branch_result<F>...> {
     std::tuple<std::optional<detail::branch_result<F>>...> results;
     with_nursery(nursery_options{.name = "gather"}, [&]([[maybe_unused]] nursery& n) {
-        std::apply([&](auto&... r) { (n.start_soon([&r, &f] { r.emplace(detail::call_branch(f)); }), ...); }, results);
+        auto start = [&n](auto& fn, auto& result) { n.start_soon([&fn, &result] { result.emplace(detail::call_branch(fn)); }); };
+        std::apply([&](auto&... r) { (start(f, r), ...); }, results);
     });
     return std::apply([](auto&... r) { return std::tuple<detail::branch_result<F>...>(std::move(*r)...); }, results);
 }
