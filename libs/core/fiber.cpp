@@ -59,6 +59,18 @@ void find_stack(fiber_slot& s) noexcept {
     s.stack_low = reinterpret_cast<void*>(low);
     s.stack_size = record - low;
 }
+
+/// Frees the fake stack (detect_stack_use_after_return) of a worker whose context is destroyed. Only the current one can be freed: so it is made
+/// that for a moment. One of a fiber that the program made is never freed, as nobody tells when its context is destroyed.
+__attribute__((no_sanitize("address")))
+void drop_fake_stack(void* fake_stack, fiber_slot const& running) noexcept {
+    if (!fake_stack) return;
+    void* own;
+    __sanitizer_start_switch_fiber(&own, running.stack_low, running.stack_size);
+    __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+    __sanitizer_start_switch_fiber(nullptr, running.stack_low, running.stack_size);
+    __sanitizer_finish_switch_fiber(own, nullptr, nullptr);
+}
 #else
 void find_stack(fiber_slot&) noexcept {}
 #endif
@@ -93,9 +105,13 @@ fiber_system::fiber_system(kernel& k, stack_options const& options)
     algorithm_ = &weft_algorithm::of_this_thread();
     loop_.ctx->get_scheduler()->set_algo(bf::algo::algorithm::ptr_t(algorithm_));
     algorithm_->begin(*this);
+    dispatcher_.fake_stack = algorithm_->dispatcher_fake_stack;
 }
 
 fiber_system::~fiber_system() {
+#if WEFT_ASAN
+    std::vector<void*> fake_stacks;
+#endif
     while (idle_) {
         worker* w = idle_;
         idle_ = w->next_idle;
@@ -104,8 +120,15 @@ fiber_system::~fiber_system() {
 #if WEFT_TSAN
         __tsan_destroy_fiber(w->tsan_fiber);
 #endif
+#if WEFT_ASAN
+        fake_stacks.push_back(w->fake_stack);
+#endif
     }
     run_dispatcher();  // destroys the contexts of the fibers that ended
+#if WEFT_ASAN
+    for (void* f : fake_stacks) drop_fake_stack(f, loop_);
+    algorithm_->dispatcher_fake_stack = dispatcher_.fake_stack;
+#endif
     algorithm_->retire();
     loop_.ctx->get_scheduler()->set_algo(bf::algo::algorithm::ptr_t(new bf::algo::round_robin));
 #if WEFT_TSAN
@@ -159,7 +182,8 @@ void fiber_system::hook(fiber_slot& to) noexcept {
     *globals_ = to.eh;
 #endif
 #if WEFT_ASAN
-    __sanitizer_start_switch_fiber(from.dying ? nullptr : &from.fake_stack, to.stack_low, to.stack_size);
+    // Also of a fiber that ends: its last frames return when Boost destroys its context.
+    __sanitizer_start_switch_fiber(&from.fake_stack, to.stack_low, to.stack_size);
     __sanitizer_finish_switch_fiber(to.fake_stack, nullptr, nullptr);
 #endif
 #if WEFT_TSAN

@@ -38,6 +38,8 @@ public:
         return *own;
     }
 
+    void* dispatcher_fake_stack{};  ///< AddressSanitizer's; the dispatcher, too, lives on between runs
+
     void awakened(bf::context* ctx) noexcept override {
         if (ctx->is_context(bf::type::dispatcher_context)) {
             dispatcher_ = ctx;

@@ -22,6 +22,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if WEFT_ASAN  // the default of some compilers; each flow then has a second stack, which must not be freed too early
+extern "C" char const* __asan_default_options() { return "detect_stack_use_after_return=1"; }
+#endif
+
 using namespace weft_test;
 namespace asio = boost::asio;
 namespace bf = boost::fibers;
