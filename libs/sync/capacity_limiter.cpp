@@ -9,99 +9,142 @@ namespace weft {
 using detail::wait_state;
 
 namespace {
-constexpr char const* twice = "a borrower has, or waits for, a token of this capacity_limiter already";
-constexpr char const* none = "a token was given back to a capacity_limiter by a borrower that has none";
+[[noreturn]] WEFT_COLD void throw_twice() {
+    detail::throw_misuse("a borrower has, or waits for, a token of this capacity_limiter already", "give it back first, or acquire on behalf of another object.");
+}
 }  // namespace
 
 template <class L>
 basic_capacity_limiter<L>::~basic_capacity_limiter() {
-    std::lock_guard lock(queue_.lock());
+    std::lock_guard lock(queue_.lock());  // a release may be on its way out in another thread
     WEFT_ASSERT(queue_.empty(), "a capacity_limiter was destroyed with tasks waiting for it");
 }
 
-// A borrower is listed from the moment it waits, which allocates here and not when a token is handed over.
+// A borrower is entered from the moment it waits: handing a token over allocates nothing.
 template <class L>
-void basic_capacity_limiter<L>::acquire_on_behalf_of(void const* borrower) {
+void basic_capacity_limiter<L>::acquire_for(borrower b) {
     detail::waiter w("capacity_limiter::acquire", L::shared);
     if (w.task()) lowlevel::cancel_point();
+    borrower_map made;
+    made.emplace(b, standing::waits);
+    auto node = made.extract(made.begin());
     std::unique_lock lock(queue_.lock());
-    if (!borrowers_.insert(borrower).second) { lock.unlock(); detail::throw_misuse(twice, "give it back first, or acquire on behalf of another object."); }
-    if (borrowed_ < total_ && queue_.empty()) {
+    auto entered = borrowers_.insert(std::move(node));
+    if (!entered.inserted) { lock.unlock(); throw_twice(); }
+    if (borrowed_ < total_) {  // then nobody waits
         ++borrowed_;
+        entered.position->second = standing::has_token;
         lock.unlock();
-        if (!w.task()) return;
-        try { checkpoint(); } catch (...) { release_on_behalf_of(borrower); throw; }  // cancelled there: it has taken nothing
+        if (w.task()) yield_shielded();  // shielded: the token is taken
         return;
     }
-    w.item = const_cast<void*>(borrower);
+    w.item = &entered.position->second;
     wait_state s;
     try {
-        s = queue_.wait(lock, w, {.reason = {name_.empty() ? "capacity_limiter" : name_.c_str(), this, nullptr}});
+        s = queue_.wait(lock, w, {.reason = {name_.empty() ? "capacity_limiter" : name_.c_str(), this, &describe}});
     } catch (...) {  // the run breaks a deadlock
-        lock.lock();
-        borrowers_.erase(borrower);
+        forget(b);
         throw;
     }
     if (s == wait_state::granted) return;
-    lock.lock();
-    borrowers_.erase(borrower);
-    lock.unlock();
+    forget(b);
     lowlevel::raise_cancelled();
 }
 
 template <class L>
-void basic_capacity_limiter<L>::acquire_nowait_on_behalf_of(void const* borrower) {
+void basic_capacity_limiter<L>::forget(borrower b) noexcept {
+    typename borrower_map::node_type gone;
+    std::lock_guard lock(queue_.lock());
+    gone = borrowers_.extract(b);
+}
+
+template <class L>
+void basic_capacity_limiter<L>::acquire_nowait_for(borrower b) {
+    borrower_map made;
+    made.emplace(b, standing::has_token);
+    auto node = made.extract(made.begin());
     std::unique_lock lock(queue_.lock());
-    if (borrowers_.contains(borrower)) { lock.unlock(); detail::throw_misuse(twice, "give it back first, or acquire on behalf of another object."); }
-    if (borrowed_ >= total_ || !queue_.empty()) {
+    if (borrowers_.contains(b)) { lock.unlock(); throw_twice(); }
+    if (borrowed_ >= total_) {
         lock.unlock();
-        throw would_block(detail::message("W070", "capacity_limiter::acquire_nowait: no token is free" + detail::in_task(), "", "use acquire() to wait for one."));
+        throw would_block(detail::message("W070", (name_.empty() ? "capacity_limiter" : name_) + ": acquire_nowait with no token free" + detail::in_task(), "", "use acquire() to wait for one."));
     }
-    borrowers_.insert(borrower);
+    borrowers_.insert(std::move(node));
     ++borrowed_;
 }
 
+// Under the lock: gives out what there is. The waiters that were taken, linked by their items.
 template <class L>
-detail::waiter* basic_capacity_limiter<L>::grant_one() noexcept {
-    if (borrowed_ >= total_) return nullptr;
-    detail::waiter* w = queue_.take();
-    if (w) ++borrowed_;
-    return w;
+void* basic_capacity_limiter<L>::grant() noexcept {
+    void* first = nullptr;
+    void** end = &first;
+    while (borrowed_ < total_) {
+        detail::waiter* w = queue_.take();
+        if (!w) break;
+        ++borrowed_;
+        *static_cast<standing*>(w->item) = standing::has_token;
+        w->item = nullptr;
+        *end = w;
+        end = &w->item;
+    }
+    return first;
 }
 
-template <class L>
-void basic_capacity_limiter<L>::release_on_behalf_of(void const* borrower) {
-    std::unique_lock lock(queue_.lock());
-    bool waits = false;
-    for (detail::waiter* w = queue_.front(); w; w = queue_.after(*w)) waits = waits || w->item == borrower;
-    if (waits || borrowers_.erase(borrower) == 0) { lock.unlock(); detail::throw_misuse(none, "pair each release with the acquire of the same borrower."); }
-    --borrowed_;
-    detail::waiter* w = grant_one();
-    lock.unlock();
-    if (w) w->wake();
-}
-
-template <class L>
-void basic_capacity_limiter<L>::set_total_tokens(std::size_t n) {
-    std::unique_lock lock(queue_.lock());
-    total_ = n;
-    while (detail::waiter* w = grant_one()) {
-        lock.unlock();
+namespace {
+// After all else and unlocked: the last of them may destroy the limiter.
+void wake(void* list) noexcept {
+    while (list) {
+        auto* w = static_cast<detail::waiter*>(list);
+        list = w->item;  // read first: it goes when it is woken
         w->wake();
-        lock.lock();
     }
 }
+}  // namespace
 
 template <class L>
-std::size_t basic_capacity_limiter<L>::total_tokens() const noexcept { std::lock_guard lock(queue_.lock()); return total_; }
+void basic_capacity_limiter<L>::release_for(borrower b) {
+    typename borrower_map::node_type gone;
+    std::unique_lock lock(queue_.lock());
+    auto at = borrowers_.find(b);
+    if (at == borrowers_.end() || at->second == standing::waits) {
+        lock.unlock();
+        detail::throw_misuse("a token was given back to a capacity_limiter by a borrower that has none", "pair each release with the acquire of the same borrower.");
+    }
+    gone = borrowers_.extract(at);
+    --borrowed_;
+    void* woken = grant();
+    lock.unlock();
+    wake(woken);
+}
+
 template <class L>
-std::size_t basic_capacity_limiter<L>::borrowed_tokens() const noexcept { std::lock_guard lock(queue_.lock()); return borrowed_; }
+void basic_capacity_limiter<L>::set_total_tokens(std::size_t n) noexcept {
+    std::unique_lock lock(queue_.lock());
+    total_ = n;
+    void* woken = grant();
+    lock.unlock();
+    wake(woken);
+}
+
 template <class L>
-std::size_t basic_capacity_limiter<L>::available_tokens() const noexcept { std::lock_guard lock(queue_.lock()); return total_ > borrowed_ ? total_ - borrowed_ : 0; }
+std::size_t basic_capacity_limiter<L>::total_tokens() const noexcept { return statistics().total; }
+template <class L>
+std::size_t basic_capacity_limiter<L>::borrowed_tokens() const noexcept { return statistics().borrowed; }
+template <class L>
+std::size_t basic_capacity_limiter<L>::available_tokens() const noexcept {
+    auto s = statistics();
+    return s.total > s.borrowed ? s.total - s.borrowed : 0;
+}
 template <class L>
 capacity_limiter_statistics basic_capacity_limiter<L>::statistics() const noexcept {
     std::lock_guard lock(queue_.lock());
     return {borrowed_, total_, queue_.size()};
+}
+
+template <class L>
+std::string basic_capacity_limiter<L>::describe(void const* self) {
+    auto s = static_cast<basic_capacity_limiter const*>(self)->statistics();
+    return std::to_string(s.borrowed) + " of " + std::to_string(s.total) + " tokens borrowed";
 }
 
 template class basic_capacity_limiter<detail::no_lock>;

@@ -5,9 +5,10 @@
 #include <weft/core/detail/wait_queue.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <limits>
+#include <map>
 #include <string>
-#include <unordered_set>
 
 namespace weft {
 
@@ -26,10 +27,19 @@ struct capacity_limiter_statistics {
 /// First come, first served; a token that is given back goes to the one who waits longest, nobody can snatch it.
 /// weft::capacity_limiter belongs to one runtime; borrowers of weft::shared::capacity_limiter may be tasks of any run and
 /// plain threads. Destroying one with waiters aborts with a message.
+/// Hazard: a task that ends without giving its token back keeps it for ever. Instead: use(f), or a `scoped`.
+/// Memory order: a release happens-before the return of the acquire that gets its token.
 template <class L>
 class basic_capacity_limiter {
+    /// A task or thread by its lock_owner id, which is never used again; anything else by its address.
+    struct borrower {
+        std::uint64_t id{};
+        void const* object{};
+        bool operator<(borrower const& o) const noexcept { return id != o.id ? id < o.id : std::less<>()(object, o.object); }
+    };
+
 public:
-    static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+    static constexpr std::size_t unlimited = (std::numeric_limits<std::size_t>::max)();
 
     /// 0 lets nobody through until the total is raised; `unlimited` everybody.
     explicit basic_capacity_limiter(std::size_t total_tokens, std::string name = {}) : total_(total_tokens), name_(std::move(name)) {}
@@ -41,43 +51,58 @@ public:
     ///
     /// Blocks:       always a checkpoint.    Cancellation: leaves no waiter and takes no token.
     /// Throws:       cancelled; misuse_error if the borrower has, or waits for, a token already; not_running_error; wrong_domain_error.
-    /// Guarantee:    strong.    Complexity: O(1); one small allocation.    Source: Trio's CapacityLimiter.acquire.
-    void acquire() { acquire_on_behalf_of(detail::self_identity()); }
-    void acquire_on_behalf_of(void const* borrower);
-    /// The same without waiting. Throws: would_block if there is no token to be had now; misuse_error.
-    void acquire_nowait() { acquire_nowait_on_behalf_of(detail::self_identity()); }
-    void acquire_nowait_on_behalf_of(void const* borrower);
+    /// Guarantee:    strong.    Complexity: O(log borrowers); one small allocation.    Source: Trio's CapacityLimiter.acquire.
+    void acquire() { acquire_for(self()); }
+    void acquire_on_behalf_of(void const* borrower) { acquire_for(named(borrower)); }
+    /// The same without waiting; no checkpoint. Throws: would_block if there is no token to be had now; misuse_error.
+    void acquire_nowait() { acquire_nowait_for(self()); }
+    void acquire_nowait_on_behalf_of(void const* borrower) { acquire_nowait_for(named(borrower)); }
     /// Gives a token back. Never blocks. Throws: misuse_error if the borrower has none.
-    void release() { release_on_behalf_of(detail::self_identity()); }
-    void release_on_behalf_of(void const* borrower);
+    void release() { release_for(self()); }
+    void release_on_behalf_of(void const* borrower) { release_for(named(borrower)); }
 
+    /// Holds a token of the running task's or thread's for a block. May be destroyed by another.
+    class scoped {
+    public:
+        explicit scoped(basic_capacity_limiter& limiter) : limiter_(limiter), who_(self()) { limiter.acquire_for(who_); }
+        ~scoped() { limiter_.release_for(who_); }
+        scoped(scoped const&) = delete;
+    private:
+        basic_capacity_limiter& limiter_;
+        borrower who_;
+    };
     /// Runs f while holding a token; returns what it returns.
     template <class F>
     decltype(auto) use(F&& f) {
-        struct held {
-            basic_capacity_limiter& l;
-            void const* who = detail::self_identity();
-            explicit held(basic_capacity_limiter& limiter) : l(limiter) { l.acquire_on_behalf_of(who); }
-            ~held() { l.release_on_behalf_of(who); }
-        } h(*this);
+        scoped held(*this);
         return std::forward<F>(f)();
     }
 
     std::size_t total_tokens() const noexcept;
     /// More tokens wake waiters at once; fewer take none back: the next that come home are kept. Never blocks.
-    void set_total_tokens(std::size_t n);
+    void set_total_tokens(std::size_t n) noexcept;
     std::size_t borrowed_tokens() const noexcept;
     std::size_t available_tokens() const noexcept;  ///< 0 while more are out than the total
     capacity_limiter_statistics statistics() const noexcept;
 
 private:
-    detail::waiter* grant_one() noexcept;
+    enum class standing : bool { waits, has_token };
+    using borrower_map = std::map<borrower, standing>;
+    static borrower self() noexcept { return {detail::self_owner().id, nullptr}; }
+    static borrower named(void const* object) noexcept { return {0, object}; }
 
-    detail::wait_queue<L> mutable queue_;           // guards the rest; a waiter's item is its borrower
-    std::unordered_set<void const*> borrowers_;     // who has a token, or was promised a place by waiting
+    void acquire_for(borrower b);
+    void acquire_nowait_for(borrower b);
+    void release_for(borrower b);
+    void forget(borrower b) noexcept;
+    void* grant() noexcept;
+    static std::string describe(void const* self);
+
+    detail::wait_queue<L> mutable queue_;  // guards the rest; a waiter's item is its standing, once it was taken the next taken
+    borrower_map borrowers_;               // nodes are made and destroyed outside of the lock
     std::size_t borrowed_{};
     std::size_t total_;
-    std::string name_;
+    std::string const name_;
 };
 
 extern template class basic_capacity_limiter<detail::no_lock>;
