@@ -104,12 +104,12 @@ void channel_core<L>::raise(channel_outcome r, char const* call) const {
     switch (r) {
         case channel_outcome::cancelled: lowlevel::raise_cancelled();
         case channel_outcome::closed:
-            throw closed_resource_error(message("W080", what + ": this handle was closed" + in_task(), "", "use a handle of your own (clone()), and close it last."));
+            throw closed_resource_error(message("W084", what + ": this handle was closed" + in_task(), "", "use a handle of your own (clone()), and close it last."));
         case channel_outcome::broken:
-            throw broken_resource_error(message("W081", what + ": no receiver is left" + in_task(), "every receiver handle was closed, so nobody would ever take the item.",
+            throw broken_resource_error(message("W085", what + ": no receiver is left" + in_task(), "every receiver handle was closed, so nobody would ever take the item.",
                                                 "end the sending loop with this error, or keep a receiver open."));
         default:
-            throw end_of_channel(message("W082", what + ": no sender is left and all items were received" + in_task(), "",
+            throw end_of_channel(message("W086", what + ": no sender is left and all items were received" + in_task(), "",
                                          "catch end_of_channel where it is expected, or loop with for (auto& v : receiver)."));
     }
 }

@@ -11,7 +11,7 @@ void throw_closed_watch(char const* call) {
 }
 
 void throw_watch_ended() {
-    throw end_of_channel(message("W083", "watch_receiver::changed: no sender is left" + in_task(), "the latest value will stay what it is.", "end the loop that follows the watch."));
+    throw end_of_channel(message("W087", "watch_receiver::changed: no sender is left" + in_task(), "the latest value will stay what it is.", "end the loop that follows the watch."));
 }
 
 template <class L>
