@@ -36,7 +36,9 @@
 #include <weft/sync/latch.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/once.hpp>
+#include <weft/sync/parking_lot.hpp>
 #include <weft/sync/recursive_mutex.hpp>
+#include <weft/sync/resource_guard.hpp>
 #include <weft/sync/select.hpp>
 #include <weft/sync/select_alternative.hpp>
 #include <weft/sync/semaphore.hpp>

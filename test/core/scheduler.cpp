@@ -316,7 +316,10 @@ BOOST_AUTO_TEST_CASE(thousands_of_blocked_children_are_cancelled_without_recursi
                 wt::wait_all_tasks_blocked();
                 BOOST_TEST(stats().parked == static_cast<std::size_t>(many));
                 outer.start_soon([&] {
-                    for (; !stop; weft::checkpoint()) longest_wait = std::max(longest_wait, unwound - std::exchange(at_step, unwound));
+                    while (!stop) {
+                        longest_wait = std::max(longest_wait, unwound - std::exchange(at_step, unwound));
+                        weft::checkpoint();
+                    }
                 });
                 boost::asio::post(weft::get_executor(), [&] { at_callback = unwound; });
                 n.cancel();

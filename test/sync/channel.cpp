@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(waiting_receivers_meet_the_end_when_the_last_sender_closes)
     run_checked([] {
         auto [tx, rx] = weft::make_channel<int>(0);
         int ended = 0;
-        weft::with_nursery([&, &rx = rx](weft::nursery& n) {
+        weft::with_nursery([&, &tx = tx, &rx = rx](weft::nursery& n) {
             for (int i = 0; i < 3; ++i) n.start_soon([&] { BOOST_CHECK_THROW(rx.receive(), weft::end_of_channel); ++ended; });
             weft::testing::wait_all_tasks_blocked();
             weft::testing::assert_no_checkpoints([&] { auto last = std::move(tx); });
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(clones_count_and_statistics_are_exact) {
         BOOST_TEST(s.senders == 1u);
         BOOST_TEST(s.receivers == 1u);
         rx.receive();
-        weft::with_nursery([&, &rx = rx](weft::nursery& n) {
+        weft::with_nursery([&, &tx = tx, &rx = rx](weft::nursery& n) {
             n.start_soon([&] { rx.receive(); });
             n.start_soon([&] { rx.receive(); });
             weft::testing::wait_all_tasks_blocked();

@@ -6,6 +6,7 @@
 #include <weft/sync/detail/watch_core.hpp>
 
 #include <memory>
+#include <utility>
 
 namespace weft {
 
