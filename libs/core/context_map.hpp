@@ -13,6 +13,11 @@ namespace weft::detail {
 class context_map {
 public:
     static context_map* share(context_map* m) noexcept { if (m) ++m->references_; return m; }
+    /// One without values: unlike null it says that there is a context. This thread's own.
+    static context_map* empty() {
+        static thread_local std::unique_ptr<context_map> none(new context_map);
+        return none.get();
+    }
     /// Leaves null. A value's destructor that asks `m` for other values finds none, and what it sets goes as well.
     static void release(context_map*& m) noexcept {
         while (context_map* old = std::exchange(m, nullptr)) if (--old->references_ == 0) delete old;
@@ -48,7 +53,8 @@ private:
     std::vector<std::pair<void const*, std::shared_ptr<void>>> values_;
 };
 
-/// The task_local values of a thread that runs a function for a task; null elsewhere.
+/// The task_local values of a thread that runs a function for a task, and of a loop's stack during a callback that has
+/// some; null elsewhere. A running task has its own.
 extern constinit thread_local context_map* foreign_locals;
 
 }  // namespace weft::detail

@@ -260,6 +260,7 @@ private:
     std::uint64_t turns_{};
     std::uint64_t run_id_;
     std::uint64_t thread_tag_{};          ///< the thread's own owner_tag, put back at the end
+    context_map* thread_locals_{};         // the thread's foreign_locals outside of this run
     std::uint64_t steps_{};
     unsigned inline_completions_{};
     time_point started_at_{};

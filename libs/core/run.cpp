@@ -49,6 +49,7 @@ kernel::kernel(run_options const& options)
     static std::atomic<std::uint64_t> runs{0};
     run_id_ = ++runs;
     thread_tag_ = std::exchange(owner_tag, (run_id_ << 40) & ~(std::uint64_t{1} << 63));
+    thread_locals_ = std::exchange(foreign_locals, nullptr);
     started_at_ = turn_time_ = now();
     root_.run = this;
     root_.state = &root_state_;
@@ -66,6 +67,7 @@ kernel::~kernel() {
     port_->close();
     port_->release();
     owner_tag = thread_tag_;
+    foreign_locals = thread_locals_;
     driver_.reset();  // destroys handlers that were never called; their destructors may still ask for this run
     this_kernel = nullptr;
 }

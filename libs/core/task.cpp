@@ -153,19 +153,23 @@ void const* new_variable_key() noexcept {
     return reinterpret_cast<void const*>(last.fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
+namespace {
+bool in_foreign_context() noexcept { return foreign_locals && !(this_kernel && this_kernel->current()); }
+}  // namespace
+
 std::shared_ptr<void> const* find_task_local(void const* key, char const* call) {
-    if (foreign_locals && !this_kernel) return foreign_locals->find(key);
+    if (in_foreign_context()) return foreign_locals->find(key);
     task_record& t = self(call);
     return t.locals_ ? t.locals_->find(key) : nullptr;
 }
 
 void set_task_local(void const* key, std::shared_ptr<void> value) {
-    if (foreign_locals && !this_kernel) { context_map::set(foreign_locals, key, std::move(value)); return; }
+    if (in_foreign_context()) { context_map::set(foreign_locals, key, std::move(value)); return; }
     context_map::set(self("task_local::set").locals_, key, std::move(value));
 }
 
 void reset_task_local(void const* key, std::shared_ptr<void> value) {
-    if (foreign_locals && !this_kernel) context_map::set(foreign_locals, key, std::move(value));
+    if (in_foreign_context()) context_map::set(foreign_locals, key, std::move(value));
     else if (this_kernel && this_kernel->current()) context_map::set(this_kernel->current()->locals_, key, std::move(value));
 }
 

@@ -34,7 +34,7 @@ task_record& new_child(nursery_record& n, std::string_view name, source_place pl
     task_record& t = k->allocate(n);
     t.name_.set(name);
     t.place_ = place;
-    if (task_record* starter = k->current()) t.locals_ = context_map::share(starter->locals_);
+    t.locals_ = context_map::share(k->current() ? k->current()->locals_ : foreign_locals);
     return t;
 }
 

@@ -35,9 +35,9 @@ struct spawn_signature<void> { using type = void(std::exception_ptr); };
 
 /// The handler of one spawn. On the run's own loop its nursery does not end before it has been called; work of the loop
 /// it is not, or a deadlock could not be told from waiting. On another executor it counts as work there until it is called.
-template <class R, class Handler>
+template <class R, class Handler, class Default>
 struct spawn_completion {
-    using executor_type = boost::asio::associated_executor_t<Handler, boost::asio::io_context::executor_type>;
+    using executor_type = boost::asio::associated_executor_t<Handler, Default>;
     using work_type = std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
     Handler handler;
     executor_type executor;
@@ -45,7 +45,7 @@ struct spawn_completion {
     std::optional<nursery_hold> hold;
     cancel_scope scope;
 
-    spawn_completion(Handler&& h, nursery& n) : handler(std::move(h)), executor(boost::asio::get_associated_executor(handler, weft::get_executor())) {
+    spawn_completion(Handler&& h, nursery& n, Default const& by_default) : handler(std::move(h)), executor(boost::asio::get_associated_executor(handler, by_default)) {
         if (runs_on_this_loop(executor)) hold.emplace(n.record());
         else foreign_work.emplace(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked));
     }
@@ -62,8 +62,8 @@ private:
 };
 
 /// Runs fn in the completion's scope; the handler is posted, on its own executor, once fn and its frames are gone.
-template <class R, class Handler, class F>
-void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, std::optional<F>& fn) {
+template <class R, class Handler, class Default, class F>
+void run_spawned(std::shared_ptr<spawn_completion<R, Handler, Default>> c, std::optional<F>& fn) {
     std::exception_ptr error;
     std::conditional_t<std::is_void_v<R>, std::optional<bool>, std::optional<R>> value;
     std::exception_ptr outer;  // a cancellation of the nursery: it goes on to it after the token was told
@@ -91,6 +91,26 @@ void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, std::optional<
     if (outer) std::rethrow_exception(outer);
 }
 
+/// weft::spawn for any token but detached, whose handler runs on by_default if it has no executor of its own.
+template <class F, class Default, class Token>
+auto spawn_on(nursery& n, Default const& by_default, F&& fn, Token&& token) {
+    using R = std::invoke_result_t<std::decay_t<F>&>;
+    return boost::asio::async_initiate<Token, typename spawn_signature<R>::type>(
+        [&n, by_default](auto handler, auto f) {
+            using handler_type = decltype(handler);
+            auto c = std::make_shared<spawn_completion<R, handler_type, Default>>(std::move(handler), n, by_default);
+            auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
+            if (slot.is_connected()) {
+                slot.assign([w = std::weak_ptr(c)](boost::asio::cancellation_type) {
+                    if (auto s = w.lock()) s->scope.cancel("by the completion token's cancellation slot");
+                });
+            }
+            using function = decltype(f);
+            n.start_soon([c, f = std::optional<function>(std::in_place, std::move(f))]() mutable { run_spawned<R>(std::move(c), f); });
+        },
+        token, std::decay_t<F>(std::forward<F>(fn)));
+}
+
 }  // namespace detail
 
 /// From a callback (or a task): runs fn as a child task of n, and completes `token` when the task has really ended, with
@@ -105,26 +125,10 @@ void run_spawned(std::shared_ptr<spawn_completion<R, Handler>> c, std::optional<
 /// Throws: nursery_closed_error, wrong_domain_error, would_block as nursery::start_soon.
 template <class F, class Token>
 auto spawn(nursery& n, F&& fn, Token&& token) {
-    using R = std::invoke_result_t<std::decay_t<F>&>;
     if constexpr (std::is_same_v<std::decay_t<Token>, boost::asio::detached_t>) {
         n.start_soon(std::forward<F>(fn));
     } else {
-        return boost::asio::async_initiate<Token, typename detail::spawn_signature<R>::type>(
-            [&n](auto handler, auto f) {
-                using handler_type = decltype(handler);
-                auto c = std::make_shared<detail::spawn_completion<R, handler_type>>(std::move(handler), n);
-                auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
-                if (slot.is_connected()) {
-                    slot.assign([w = std::weak_ptr(c)](boost::asio::cancellation_type) {
-                        if (auto s = w.lock()) s->scope.cancel("by the completion token's cancellation slot");
-                    });
-                }
-                using function = decltype(f);
-                n.start_soon([c, f = std::optional<function>(std::in_place, std::move(f))]() mutable {
-                    detail::run_spawned<R, handler_type>(std::move(c), f);
-                });
-            },
-            token, std::decay_t<F>(std::forward<F>(fn)));
+        return detail::spawn_on(n, weft::get_executor(), std::forward<F>(fn), std::forward<Token>(token));
     }
 }
 
