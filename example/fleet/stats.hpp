@@ -2,6 +2,7 @@
 #ifndef FLEET_STATS_HPP
 #define FLEET_STATS_HPP
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -58,7 +59,11 @@ struct act_stats {
     histogram latency;            ///< of the answered ones
 
     std::uint64_t requests() const { return ok + deadline + errors + turned_away; }
-    double ok_share() const { return requests() ? static_cast<double>(ok) / static_cast<double>(requests()) : 0; }
+    /// Answered of all; up to `excused` others count as if they had been.
+    double ok_share(std::uint64_t excused = 0) const {
+        auto all = requests();
+        return all ? static_cast<double>((std::min)(all, ok + excused)) / static_cast<double>(all) : 0;
+    }
 };
 
 }  // namespace fleet
