@@ -84,20 +84,24 @@ private:
         {
             awake a(k.port());
             auto guard = asio::make_work_guard(*context_);
-            auto until = std::chrono::steady_clock::now() + look_out;
+            auto polled = std::chrono::steady_clock::now(), until = polled + look_out;
             while (!k.finished() && !k.wants_idle()) {
-                std::size_t ran = context_->poll();
+                for (int i = 0; i < 64 && !k.port().pending(); ++i) __builtin_ia32_pause();
+                bool came = k.port().pending();
+                if (came) {
+                    pump();
+                    auto now = std::chrono::steady_clock::now();
+                    until = now + look_out;
+                    // An answer may come at once: look for it before a system call, as long as I/O has its turn soon.
+                    if (now - polled < look_out && !k.finished() && !interrupted_ && !k.has_ready()) continue;
+                    polled = now;
+                }
+                context_->poll();
                 if (context_->stopped()) {
                     if (!interrupted_) k.loop_stopped();
                     break;
                 }
-                if (k.port().pending()) {
-                    pump();
-                    until = std::chrono::steady_clock::now() + look_out;
-                } else if (ran == 0) {
-                    for (int i = 0; i < 64 && !k.port().pending(); ++i) __builtin_ia32_pause();
-                }
-                if (std::chrono::steady_clock::now() > until) break;
+                if (!came && std::chrono::steady_clock::now() > until) break;
             }
         }
         attentive_ = false;

@@ -80,17 +80,8 @@ void kernel::leave_checked(cancel_state& s) noexcept {
 
 // --- the level, and raising ---
 
-// A cancellation may be raised unless it would leave a destructor that runs during unwinding: then the scope that
-// catches it must have been entered since, which unwinding_shield_ ensures for the levels, so counting is enough here.
-bool kernel::deliverable(task_record& t) noexcept {
-    unsigned base = t.scope_->owner_ == &t ? t.scope_->uncaught_ : 0;
-    return fibers_.uncaught() <= base;
-}
-
-bool kernel::must_raise(task_record& t) {
+bool kernel::must_raise_slow(task_record& t) {
     cancel_state& s = *t.scope_;
-    if (s.effective_) return true;
-    if (s.effective_deadline_ == never) return false;
     // A deadline that is over when an operation starts raises before the operation has any effect (rule 149), so the
     // clock is read here: 22 ns, only inside a scope with a deadline.
     time_point n = now();

@@ -95,6 +95,7 @@ bool kernel::budget_left() {
 task_record* kernel::pick() {
     if (ready_.empty() || !budget_left()) return nullptr;
     if (ready_.batch_empty()) {
+        if (task_record* t = ready_.pop_only()) return t;
         // A direction a batch, drawn from the seed: programs must not come to rely on one order.
         bool backwards = oracle_ ? false : (splitmix(random_) & 1) != 0;
         ready_.begin_batch(backwards);

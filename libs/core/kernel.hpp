@@ -110,8 +110,17 @@ public:
         cancel_state const& s = *t.scope_;
         if (s.effective_ || s.effective_deadline_ != never || probe_) [[unlikely]] cancel_point_slow(t);
     }
-    bool deliverable(task_record& t) noexcept;     ///< the unwinding rule
-    bool must_raise(task_record& t);
+    /// A cancellation may be raised unless it would leave a destructor that runs during unwinding: then the scope that
+    /// catches it must have been entered since, which unwinding_shield_ ensures for the levels, so counting is enough here.
+    bool deliverable(task_record& t) noexcept {
+        return fibers_.uncaught() <= (t.scope_->owner_ == &t ? t.scope_->uncaught_ : 0);
+    }
+    bool must_raise(task_record& t) {
+        cancel_state& s = *t.scope_;
+        if (s.effective_) return true;
+        return s.effective_deadline_ != never && must_raise_slow(t);
+    }
+    bool must_raise_slow(task_record& t);          ///< inside a deadline
     [[noreturn]] void raise(task_record& t);
     /// Why t would be cancelled at a point now; null if it would not.
     std::shared_ptr<cancel_info const> pending_info(task_record& t) noexcept;
