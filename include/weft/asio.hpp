@@ -6,6 +6,7 @@
 #include <weft/asio/callback_loop.hpp>
 #include <weft/asio/executor.hpp>
 #include <weft/asio/future.hpp>
+#include <weft/asio/guest_run.hpp>
 #include <weft/asio/spawn.hpp>
 #include <weft/asio/suspend_with.hpp>
 #include <weft/asio/use_fiber.hpp>

@@ -163,7 +163,7 @@ bool callback_core::cancel(callback_item& i) {
 
 void callback_core::request_pump() noexcept {
     if (std::exchange(pump_requested_, true)) return;
-    boost::asio::post(pin_.get(), [self = callback_core_pointer(*this)] { self->pump(); });
+    boost::asio::post(pin_.get().io(), [self = callback_core_pointer(*this)] { self->pump(); });
 }
 
 void callback_core::pump() {
@@ -285,7 +285,7 @@ void callback_core::close(std::exception_ptr body_error) {
             if (!body_error) body_error = std::current_exception();
             // What was aborted just now is on its way through the io_context, before this.
             event passed;
-            boost::asio::post(pin_.get(), [&] { passed.set(); });
+            boost::asio::post(pin_.get().io(), [&] { passed.set(); });
             shielded([&] { passed.wait(); });
             abandon = true;
         } catch (...) {  // a deadlock was found, and is broken here: somebody keeps the loop open who will never let go

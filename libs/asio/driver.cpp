@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // The default driver: an io_context that runs on the thread's own stack. Callbacks have a deep stack there and may
 // throw; a completion handler resumes its task directly; everything else that is ready runs from one posted pump.
-#include <weft/asio/detail/home_executor.hpp>
 #include <weft/asio/executor.hpp>
 
+#include "asio/loop_driver.hpp"
 #include "core/kernel.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -17,11 +17,23 @@ namespace weft {
 namespace {
 
 namespace asio = boost::asio;
-constexpr char asio_kind{};
 constexpr auto look_out = std::chrono::microseconds(50);
 bool const several_processors = std::thread::hardware_concurrency() > 1;
 
-class asio_driver final : public driver {
+/// An io_context whose shutdown can be asked for.
+struct owned_io_context : asio::io_context {
+    owned_io_context() : io_context(1) {}
+    using execution_context::shutdown;
+};
+
+class owned_loop final : private owned_io_context, public detail::loop_context {  // the first is there before the second refers to it
+public:
+    owned_loop() : loop_context(static_cast<asio::io_context&>(*this)) {}
+    /// At the end of the run, on its thread: destroys every handler that is left, then lets go.
+    void end() noexcept;
+};
+
+class asio_driver final : public detail::loop_driver {
 public:
     asio_driver() : timer_(*context_) {}
 
@@ -53,7 +65,7 @@ public:
 
     void wake() noexcept override {
         if (wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
-        detail::loop_pin pin(*context_);  // post() may still touch the context when the run has ended already
+        detail::loop_pin pin(*loop_);  // post() may still touch the context when the run has ended already
         asio::post(*context_, [this] {
             wake_posted_.store(false, std::memory_order_release);
             pump();
@@ -61,8 +73,7 @@ public:
     }
 
     void interrupt() noexcept override { interrupted_ = true; context_->stop(); }
-    void const* kind() const noexcept override { return &asio_kind; }
-    detail::loop_context& context() noexcept { return *context_; }
+    detail::loop_context& context() noexcept override { return *loop_; }
 
 private:
     void pump() {
@@ -155,8 +166,9 @@ private:
         context_->run_one();
     }
 
-    struct ender { void operator()(detail::loop_context* c) const noexcept { c->end(); } };
-    std::unique_ptr<detail::loop_context, ender> context_{new detail::loop_context};  // before the timer, which must be gone when it ends
+    struct ender { void operator()(owned_loop* c) const noexcept { c->end(); } };
+    std::unique_ptr<owned_loop, ender> loop_{new owned_loop};  // before the timer, which must be gone when it ends
+    asio::io_context* context_{&loop_->io()};
     asio::steady_timer timer_;
     detail::kernel* kernel_{};
     bool interrupted_{};
@@ -164,15 +176,15 @@ private:
     std::atomic<bool> wake_posted_{false};
 };
 
-}  // namespace
-
 // Whoever just completed an operation of ours on another thread is about to let go. It gets a moment, so that the run's
 // descriptors are closed when it returns; whoever keeps an executor for longer closes them later.
-void detail::loop_context::end() noexcept {
+void owned_loop::end() noexcept {
     shutdown();
-    for (int i = 0; i < 2'000 && pins_.load(std::memory_order_acquire) > 1; ++i) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    for (int i = 0; i < 2'000 && pins() > 1; ++i) std::this_thread::sleep_for(std::chrono::microseconds(50));
     release();
 }
+
+}  // namespace
 
 std::unique_ptr<driver> detail::make_default_driver() { return std::make_unique<asio_driver>(); }
 
@@ -180,11 +192,11 @@ detail::loop_context& detail::current_loop() {
     detail::kernel* k = detail::this_kernel;
     if (!k) detail::throw_outside("get_executor");
     driver& d = k->loop_driver();
-    if (d.kind() != &asio_kind) {
+    if (d.kind() != &detail::asio_kind) {
         throw not_running_error(detail::message("W016", "get_executor: this run has no io_context",
             "it was started with a driver of its own (run_options::make_driver).", "leave make_driver empty in runs that do I/O."));
     }
-    return static_cast<asio_driver&>(d).context();
+    return static_cast<detail::loop_driver&>(d).context();
 }
 
 boost::asio::io_context::executor_type get_executor() { return detail::current_loop().get_executor(); }

@@ -8,7 +8,7 @@ namespace weft::detail {
 home_port::home_port(void const* context) noexcept : port_(nullptr) {
     if (!this_kernel || !context) return;
     try {
-        boost::asio::execution_context const& own = current_loop();
+        boost::asio::execution_context const& own = current_loop().io();
         if (context != std::addressof(own)) return;
     } catch (not_running_error const&) { return; }  // a run without an io_context
     port_ = &this_kernel->port();

@@ -48,7 +48,12 @@ public:
     ~kernel();
     kernel(kernel const&) = delete;
 
-    void run_main(main_fn fn, void* arg);
+    void start_main(main_fn fn, void* arg);        ///< the driver runs it
+    void finish_main();                            ///< once finished(): throws what the run has come to
+    /// Cancels the run, from outside of its tasks.
+    void cancel_run(std::string reason);
+    /// Main was cancelled, and nothing failed.
+    bool was_cancelled() const noexcept { return root_.cancelled && !main_error_ && root_.errors.empty(); }
 
     // --- for the driver, on the loop ---
     /// Runs due deadlines and a budget of ready tasks. Returns whether more are ready.

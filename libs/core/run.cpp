@@ -72,7 +72,7 @@ kernel::~kernel() {
     this_kernel = nullptr;
 }
 
-void kernel::run_main(main_fn fn, void* arg) {
+void kernel::start_main(main_fn fn, void* arg) {
     main_fn_ = fn;
     main_arg_ = arg;
     instruments([](instrument& i) { i.before_run(); });
@@ -83,7 +83,9 @@ void kernel::run_main(main_fn fn, void* arg) {
     t.invoke_ = [](task_record&) { this_kernel->main_fn_(this_kernel->main_arg_); };
     t.discard_ = [](task_record&) noexcept {};
     start(t);
-    driver_->run(*this);
+}
+
+void kernel::finish_main() {
     port_->close();
     instruments([](instrument& i) { i.after_run(); });
 
@@ -110,7 +112,9 @@ void kernel::run_main(main_fn fn, void* arg) {
 
 void run_main(run_options const& options, main_fn fn, void* arg) {
     kernel k(options);
-    k.run_main(fn, arg);
+    k.start_main(fn, arg);
+    k.loop_driver().run(k);
+    k.finish_main();
 }
 
 // --- the end of a task ---
@@ -214,10 +218,12 @@ void kernel::callback_failed(std::exception_ptr e) {
     cancel(root_state_, std::move(info));
 }
 
-void kernel::loop_stopped() {
+void kernel::loop_stopped() { cancel_run("the loop was stopped"); }
+
+void kernel::cancel_run(std::string reason) {
     auto info = std::make_shared<cancel_info>();
     info->source = cancel_source::run_ended;
-    info->reason = "the loop was stopped";
+    info->reason = std::move(reason);
     cancel(root_state_, std::move(info));
 }
 

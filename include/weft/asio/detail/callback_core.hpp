@@ -114,7 +114,7 @@ public:
     void post(callback_pointer i, char const* call);                      ///< any thread. Throws closed_resource_error
     void execute(callback_pointer i);                                     ///< any thread; destroys it if the loop is closed
     bool runs_here() const noexcept;                                      ///< any thread: inside one of its callbacks
-    boost::asio::io_context& context() const noexcept { return pin_.get(); }
+    boost::asio::io_context& context() const noexcept { return pin_.get().io(); }
 
     // --- outstanding work, any thread ---
     void work_started() noexcept;

@@ -13,20 +13,24 @@
 
 namespace weft::detail {
 
-/// The io_context of a run, which may outlive it: another thread that completes an operation of ours still holds an
-/// executor when the task has gone on and the run has ended. The last one to let go deletes the context.
-class loop_context : public boost::asio::io_context {
+/// The io_context that a run lives on: its own, or that of a program whose guest it is. May outlive the run: another thread
+/// that completes an operation of ours still holds an executor when the task has gone on and the run has ended. The last one
+/// to let go deletes this, and the run's own io_context with it.
+class loop_context {
 public:
-    loop_context() : io_context(1) {}
-    /// At the end of the run, on its thread: destroys every handler that is left, then lets go.
-    void end() noexcept;
+    loop_context(loop_context const&) = delete;
+    boost::asio::io_context& io() const noexcept { return io_; }
+    boost::asio::io_context::executor_type get_executor() const noexcept { return io_.get_executor(); }
     void retain() noexcept { pins_.fetch_add(1, std::memory_order_relaxed); }
     void release() noexcept { if (pins_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this; }
 
 protected:
-    ~loop_context() = default;  // by release() only
+    explicit loop_context(boost::asio::io_context& io) noexcept : io_(io) {}
+    virtual ~loop_context() = default;  // by release() only
+    long pins() const noexcept { return pins_.load(std::memory_order_acquire); }
 
 private:
+    boost::asio::io_context& io_;
     std::atomic<long> pins_{1};
 };
 
@@ -61,7 +65,7 @@ public:
     explicit home_executor(loop_context& l) noexcept : inner_(l.get_executor()), hold_(l) {}
     home_executor(Inner const& inner, loop_context& l) noexcept : inner_(inner), hold_(l) {}
 
-    boost::asio::io_context& query(boost::asio::execution::context_t) const noexcept { return hold_.get(); }
+    boost::asio::io_context& query(boost::asio::execution::context_t) const noexcept { return hold_.get().io(); }
     static constexpr auto query(boost::asio::execution::outstanding_work_t) noexcept {
         using namespace boost::asio;
         if constexpr (std::is_same_v<Hold, loop_pin>) return execution::outstanding_work_t(execution::outstanding_work.tracked);
