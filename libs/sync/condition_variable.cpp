@@ -43,12 +43,12 @@ void condition_core<L>::withdraw(waiter& w) noexcept {
     waiter* next = queue_.take();
     lock.unlock();
     if (next) next->wake();
-    queue_.wait_listed(queue_.lock(), w, {.reason = {"condition_variable", this, nullptr}, .cancellable = false});
+    queue_.wait_listed(queue_.lock(), w, {.reason = {name_, this, nullptr}, .cancellable = false});
 }
 
 template <class L>
 wait_state condition_core<L>::sleep(waiter& w, time_point deadline) {
-    return queue_.wait_listed(queue_.lock(), w, {.reason = {"condition_variable", this, nullptr}, .deadline = deadline});
+    return queue_.wait_listed(queue_.lock(), w, {.reason = {name_, this, nullptr}, .deadline = deadline});
 }
 
 template class condition_core<spin_lock>;

@@ -34,7 +34,7 @@ bool basic_event<L>::wait_until(time_point deadline) {
         if (w.task()) checkpoint();
         return true;
     }
-    wait_state s = queue_.wait(lock, w, {.reason = {"event", this, nullptr}, .deadline = deadline});
+    wait_state s = queue_.wait(lock, w, {.reason = {name_, this, nullptr}, .deadline = deadline});
     if (s == wait_state::cancelled) lowlevel::raise_cancelled();
     return s == wait_state::granted;
 }

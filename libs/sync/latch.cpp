@@ -55,6 +55,12 @@ void basic_latch<L>::wait(detail::waiter& w) const {
 }
 
 template <class L>
+latch_statistics basic_latch<L>::statistics() const noexcept {
+    std::lock_guard lock(queue_.lock());
+    return {left_.load(std::memory_order_relaxed), queue_.size()};
+}
+
+template <class L>
 std::string basic_latch<L>::describe(void const* self) {
     return std::to_string(static_cast<basic_latch const*>(self)->left_.load(std::memory_order_relaxed)) + " to come";
 }

@@ -13,13 +13,18 @@
 
 namespace weft {
 
+/// A condition variable at one moment.
+struct condition_statistics {
+    std::size_t waiting{};
+};
+
 namespace detail {
 
 /// The waiters of a condition, whatever the lock.
 template <class L>
 class condition_core {
 public:
-    constexpr condition_core() noexcept = default;
+    constexpr explicit condition_core(char const* name) noexcept : name_(name) {}
     condition_core(condition_core const&) = delete;
     ~condition_core();
     void notify_one() noexcept;
@@ -49,6 +54,7 @@ private:
     wait_state sleep(waiter& w, time_point deadline);
 
     wait_queue<L> mutable queue_;
+    char const* name_;
 };
 extern template class condition_core<spin_lock>;
 extern template class condition_core<no_lock>;
@@ -91,7 +97,9 @@ std::cv_status condition_status(wait_state s, std::chrono::time_point<Clock, D> 
 template <class L>
 class basic_condition_variable_any {
 public:
-    constexpr basic_condition_variable_any() noexcept = default;
+    constexpr basic_condition_variable_any() noexcept : basic_condition_variable_any("condition_variable_any") {}
+    /// The name shows up in dumps; it is not copied.
+    constexpr explicit basic_condition_variable_any(char const* name) noexcept : core_(name) {}
     basic_condition_variable_any(basic_condition_variable_any const&) = delete;
     basic_condition_variable_any& operator=(basic_condition_variable_any const&) = delete;
 
@@ -139,6 +147,7 @@ public:
     }
 
     std::size_t waiters() const noexcept { return core_.waiters(); }
+    condition_statistics statistics() const noexcept { return {waiters()}; }
 
 private:
     static bool never_stopped() noexcept { return false; }
@@ -150,7 +159,8 @@ template <class L>
 class basic_condition_variable {
 public:
     using lock_type = std::unique_lock<basic_mutex<L>>;
-    constexpr basic_condition_variable() noexcept = default;
+    constexpr basic_condition_variable() noexcept : basic_condition_variable("condition_variable") {}
+    constexpr explicit basic_condition_variable(char const* name) noexcept : any_(name) {}
     basic_condition_variable(basic_condition_variable const&) = delete;
     basic_condition_variable& operator=(basic_condition_variable const&) = delete;
 
@@ -168,6 +178,7 @@ public:
     template <class Rep, class Period, class P>
     bool wait_for(lock_type& lock, std::chrono::duration<Rep, Period> const& d, P pred) { check(lock); return any_.wait_for(lock, d, std::move(pred)); }
     std::size_t waiters() const noexcept { return any_.waiters(); }
+    condition_statistics statistics() const noexcept { return any_.statistics(); }
 
 private:
     static void check(lock_type const& lock) { if (!lock.owns_lock()) [[unlikely]] detail::throw_condition_without_lock(); }

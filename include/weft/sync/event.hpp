@@ -9,6 +9,12 @@
 
 namespace weft {
 
+/// An event at one moment.
+struct event_statistics {
+    bool set{};
+    std::size_t waiting{};
+};
+
 namespace detail { template <class L, class F> class event_alternative; }
 
 /// A flag that tasks wait for. Once set, it stays set.
@@ -24,6 +30,8 @@ template <class L>
 class basic_event {
 public:
     constexpr basic_event() = default;
+    /// The name shows up in dumps; it is not copied.
+    constexpr explicit basic_event(char const* name) noexcept : name_(name) {}
     basic_event(basic_event const&) = delete;
     basic_event& operator=(basic_event const&) = delete;
     ~basic_event();
@@ -46,10 +54,12 @@ public:
     auto on_set(F f) { return detail::event_alternative<L, F>(*this, std::move(f)); }
 
     std::size_t waiters() const noexcept;
+    event_statistics statistics() const noexcept { return {is_set(), waiters()}; }
 
 private:
     template <class M, class F> friend class detail::event_alternative;
     detail::wait_queue<L> mutable queue_;
+    char const* name_{"event"};
     std::atomic<bool> set_{false};  // changed under the queue's lock
 };
 

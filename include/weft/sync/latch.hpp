@@ -10,6 +10,12 @@
 
 namespace weft {
 
+/// A latch at one moment.
+struct latch_statistics {
+    std::ptrdiff_t expected{};  ///< arrivals to come
+    std::size_t waiting{};
+};
+
 /// Opens once it was counted down to zero, and stays open. std::latch's interface.
 ///
 ///     weft::latch ready(3);
@@ -44,6 +50,7 @@ public:
     void wait() const;
     /// count_down(n), then wait(). Cancellation: raised before it has counted, or while it waits: then the count stands.
     void arrive_and_wait(std::ptrdiff_t n = 1);
+    latch_statistics statistics() const noexcept;
 
 private:
     bool arrive(std::ptrdiff_t n);  ///< whether it is open now
