@@ -114,7 +114,8 @@ public:
         return detail::wait_by_clock(when, "broadcast_receiver::receive_until", [&](time_point deadline) { return copy(next(deadline, true, "broadcast_receiver::receive_until")); });
     }
     /// The next value if there is one already. Never blocks; may be called from callbacks.
-    std::optional<T> try_receive() { return copy(next(never, false, "broadcast_receiver::try_receive")); }
+    std::optional<T> try_receive() { return copy(try_receive_shared()); }
+    std::shared_ptr<T const> try_receive_shared() { return next(never, false, "broadcast_receiver::try_receive"); }
     /// How many values this receiver has missed since the last call, all of them sent before the next one it receives.
     std::uint64_t lagged() { use("broadcast_receiver::lagged"); return core_->take_lagged(*cursor_); }
 
