@@ -23,6 +23,21 @@ void throw_empty_channel_handle(char const* call) {
     throw_misuse((std::string(call) + " on a handle that belongs to no channel").c_str(), "it was default-constructed or moved from; use what make_channel or clone() returned.");
 }
 
+void raise_outcome(channel_outcome r, char const* call, std::string const& name) {
+    std::string what = std::string(call) + " on " + (name.empty() ? std::string("a channel") : "channel \"" + name + "\"");
+    switch (r) {
+        case channel_outcome::cancelled: lowlevel::raise_cancelled();
+        case channel_outcome::closed:
+            throw closed_resource_error(message("W084", what + ": this handle was closed" + in_task(), "", "use a handle of your own (clone()), and close it last."));
+        case channel_outcome::broken:
+            throw broken_resource_error(message("W085", what + ": no receiver is left" + in_task(), "every receiver handle was closed, so nobody would ever take the item.",
+                                                "end the sending loop with this error, or keep a receiver open."));
+        default:
+            throw end_of_channel(message("W086", what + ": no sender is left and all items were received" + in_task(), "",
+                                         "catch end_of_channel where it is expected, or loop with for (auto& v : receiver)."));
+    }
+}
+
 template <class L>
 channel_core<L>::channel_core(channel_options o, bool unbounded)
     : capacity_(unbounded ? channel_statistics::unbounded : o.capacity), yield_every_(o.yield_every), name_(std::move(o.name)) {
@@ -95,22 +110,6 @@ channel_outcome channel_core<L>::wait(std::unique_lock<L>& lock, bool sending, s
         case wait_state::timed_out: return channel_outcome::timed_out;
         case wait_state::closed: return why_closed(w, sending);
         default: return channel_outcome::done;
-    }
-}
-
-template <class L>
-void channel_core<L>::raise(channel_outcome r, char const* call) const {
-    std::string what = std::string(call) + " on " + (name_.empty() ? std::string("a channel") : "channel \"" + name_ + "\"");
-    switch (r) {
-        case channel_outcome::cancelled: lowlevel::raise_cancelled();
-        case channel_outcome::closed:
-            throw closed_resource_error(message("W084", what + ": this handle was closed" + in_task(), "", "use a handle of your own (clone()), and close it last."));
-        case channel_outcome::broken:
-            throw broken_resource_error(message("W085", what + ": no receiver is left" + in_task(), "every receiver handle was closed, so nobody would ever take the item.",
-                                                "end the sending loop with this error, or keep a receiver open."));
-        default:
-            throw end_of_channel(message("W086", what + ": no sender is left and all items were received" + in_task(), "",
-                                         "catch end_of_channel where it is expected, or loop with for (auto& v : receiver)."));
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef WEFT_SYNC_DETAIL_CHANNEL_CORE_HPP
 #define WEFT_SYNC_DETAIL_CHANNEL_CORE_HPP
 
+#include <weft/sync/detail/channel_outcome.hpp>
 #include <weft/sync/detail/waiting.hpp>
 
 #include <cstdint>
@@ -30,23 +31,6 @@ struct channel_statistics {
 };
 
 namespace detail {
-
-/// How an operation on a channel ended.
-enum class channel_outcome : std::uint8_t {
-    done,         ///< the item has changed sides
-    would_block,  ///< no effect; it would have to wait
-    timed_out,    ///< no effect
-    cancelled,    ///< no effect; the caller raises
-    closed,       ///< no effect: this handle was closed, before or meanwhile
-    broken,       ///< no effect: no receiver is left
-    ended         ///< no effect: no sender is left, and nothing is buffered
-};
-
-/// What a handle is to its channel. Guarded by the channel's lock, and looked at only before a wait: the handle may be gone after it.
-struct channel_end {
-    std::size_t id{};  ///< never reused within a channel; 0: none
-    bool closed{};
-};
 
 template <class L> class channel_core;
 
@@ -93,8 +77,7 @@ public:
     static channel_outcome why_closed(waiter const& w, bool sending) noexcept {
         return w.amount == 0 ? channel_outcome::closed : sending ? channel_outcome::broken : channel_outcome::ended;
     }
-    /// Throws what an outcome without effect means to the caller of `call`.
-    [[noreturn]] WEFT_COLD void raise(channel_outcome r, char const* call) const;
+    [[noreturn]] void raise(channel_outcome r, char const* call) const { raise_outcome(r, call, name_); }
 
     channel_statistics statistics() noexcept;
     std::string const& name() const noexcept { return name_; }
