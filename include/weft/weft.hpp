@@ -29,6 +29,7 @@
 #include <weft/future/shared_future.hpp>
 #include <weft/future/std_future.hpp>
 #include <weft/sync/barrier.hpp>
+#include <weft/sync/broadcast.hpp>
 #include <weft/sync/capacity_limiter.hpp>
 #include <weft/sync/channel.hpp>
 #include <weft/sync/condition_variable.hpp>
