@@ -7,6 +7,7 @@
 #include <weft/asio/executor.hpp>
 #include <weft/asio/future.hpp>
 #include <weft/asio/guest_run.hpp>
+#include <weft/asio/select.hpp>
 #include <weft/asio/spawn.hpp>
 #include <weft/asio/suspend_with.hpp>
 #include <weft/asio/use_fiber.hpp>

@@ -12,7 +12,7 @@ namespace wt = weft::testing;
 
 BOOST_AUTO_TEST_SUITE(exception_state)
 
-// rule 146
+// rules 66, 146
 BOOST_AUTO_TEST_CASE(rethrow_after_a_yield_in_catch_throws_this_tasks_exception) {
     constexpr int tasks = 1'000, throws = 100;
     int right = 0, wrong = 0;
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(rethrow_after_a_yield_in_catch_throws_this_tasks_exception)
     BOOST_TEST(right == tasks * throws);
 }
 
-// rule 146
+// rules 66, 146
 BOOST_AUTO_TEST_CASE(uncaught_exceptions_counts_this_tasks_only) {
     run_checked([] {
         int inside = -1, beside = -1, after = -1;
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(uncaught_exceptions_counts_this_tasks_only) {
     });
 }
 
-// rule 146
+// rules 66, 146
 BOOST_AUTO_TEST_CASE(current_exception_in_a_catch_block_is_this_tasks_after_a_yield) {
     run_checked([] {
         int got[2] = {};
@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(current_exception_in_a_catch_block_is_this_tasks_after_a_yi
     });
 }
 
-// rule 146: a task that ended inside somebody's catch leaves nothing for the next one on the same stack
+// rules 66, 146: a task that ended inside somebody's catch leaves nothing for the next one on the same stack
 BOOST_AUTO_TEST_CASE(a_new_task_starts_with_no_exception_whatever_its_starter_is_handling) {
     run_checked([] {
         int clean = 0;

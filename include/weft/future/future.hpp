@@ -2,6 +2,7 @@
 #ifndef WEFT_FUTURE_FUTURE_HPP
 #define WEFT_FUTURE_FUTURE_HPP
 
+#include <weft/future/detail/ready_alternative.hpp>
 #include <weft/future/detail/result.hpp>
 #include <weft/future/detail/then.hpp>
 #include <weft/future/detail/wait_until.hpp>
@@ -64,6 +65,20 @@ public:
     void then(Executor&& executor, F&& f) {
         auto& s = *ref_;
         detail::add_then(s, std::move(*this), std::forward<Executor>(executor), std::forward<F>(f));
+    }
+
+    /// For select: ready with the result; calls f(R), or f() for void, and the future is empty then. Throws there what get() would.
+    /// If another alternative is taken, the future is as before. The producer is not asked to stop.
+    /// Throws: misuse_error for a deferred function; std::future_error of no_state.
+    template <class F>
+    auto on_ready(F f) {
+        static_cast<void>(*ref_);
+        return detail::make_ready_alternative(ref_, [this, f = std::move(f)]() mutable -> decltype(auto) {
+            auto taken = std::move(ref_);
+            taken->throw_if_failed();
+            if constexpr (std::is_void_v<R>) return std::invoke(f);
+            else return std::invoke(f, taken->take());
+        });
     }
 
     explicit future(detail::future_result<R>& counted) noexcept : ref_(&counted) {}

@@ -41,6 +41,18 @@ public:
         detail::add_then(*ref_, shared_future(*this), std::forward<Executor>(executor), std::forward<F>(f));
     }
 
+    /// As future::on_ready; calls f(R const&), and this future stays as it is.
+    template <class F>
+    auto on_ready(F f) const {
+        static_cast<void>(*ref_);
+        return detail::make_ready_alternative(ref_, [held = ref_, f = std::move(f)]() mutable -> decltype(auto) {
+            held->throw_if_failed();
+            if constexpr (std::is_void_v<R>) return std::invoke(f);
+            else if constexpr (std::is_reference_v<R>) return std::invoke(f, static_cast<R>(**held->value));
+            else return std::invoke(f, static_cast<R const&>(*held->value));
+        });
+    }
+
 private:
     detail::consumer_ref<detail::future_result<R>> ref_;
 };

@@ -56,6 +56,8 @@ public:
         add_consumer();
     }
 
+    /// For select: who waits; granted when the result is there.
+    wait_queue<spin_lock>& waiters() noexcept { return queue_; }
     bool ready() const noexcept { return phase_.load(std::memory_order_acquire) == phase::ready; }
 
     // --- producers
