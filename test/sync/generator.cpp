@@ -213,6 +213,20 @@ BOOST_AUTO_TEST_CASE(leaving_the_loop_cancels_the_producer_and_waits_for_it_and_
     });
 }
 
+BOOST_AUTO_TEST_CASE(at_the_end_of_the_range_the_producers_function_is_gone_however_long_that_takes) {
+    run_checked([] {
+        weft::with_nursery([](weft::nursery& n) {
+            for (bool fails : {false, true}) {
+                bool gone = false;
+                std::shared_ptr<clean_up> captured(new clean_up{[&] { weft::this_task::sleep_for(1s); gone = true; }});
+                auto g = weft::make_generator<int>(n, [captured = std::move(captured), fails](auto& out) { out.send(1); if (fails) throw std::runtime_error("end"); });
+                try { for (int v : g) BOOST_TEST(v == 1); } catch (std::runtime_error const&) {}
+                BOOST_TEST(gone);
+            }
+        });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_generator_nobody_asked_never_runs_its_producer) {
     run_checked([] {
         weft::with_nursery([](weft::nursery& n) {
@@ -279,6 +293,10 @@ BOOST_AUTO_TEST_CASE(a_step_that_timed_out_loses_no_item) {
             }
             BOOST_TEST(got == (std::vector{0, 1, 2, 3}), boost::test_tools::per_element());
             BOOST_TEST(timeouts >= 8);
+            produced = 0;
+            g = weft::make_generator<int>(n, [&](auto& out) { for (int i = 0; i < 3; ++i) { weft::this_task::sleep_for(1s); ++produced; out.send(i); } });
+            BOOST_TEST(!weft::move_on_after(1ms, [&] { g.begin(); }));  // asked once
+            for (int v : g) { weft::this_task::sleep_for(5s); BOOST_TEST(produced == v + 1); }
             weft::cancel_scope s;
             s.cancel();
             auto unasked = weft::make_generator<int>(n, [](auto& out) { BOOST_ERROR("ran"); out.send(1); });
