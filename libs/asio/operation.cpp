@@ -43,6 +43,9 @@ void recycled_deallocate(void* p, std::size_t bytes) noexcept {
     else ::operator delete(p);
 }
 
+resume_later::resume_later() noexcept : kernel_(this_kernel) { if (kernel_) kernel_->hold_resumes(1); }
+resume_later::~resume_later() { if (kernel_) kernel_->hold_resumes(-1); }
+
 // --- operation ---
 
 operation::operation(char const* what)

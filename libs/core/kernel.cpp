@@ -246,7 +246,7 @@ void kernel::resume_now(task_record& t) noexcept {
     t.abort_ = nullptr;
     // Directly only from the loop, outside of a turn: then this flow has nothing else to do, and is what runs next
     // when the task waits again. Under an oracle the order is a choice, so it goes through the queue.
-    if (oracle_ || in_turn_ || current_ || &fibers_.current() != &fibers_.loop()) { make_ready(t); return; }
+    if (oracle_ || in_turn_ || current_ || resumes_held_ != 0 || &fibers_.current() != &fibers_.loop()) { make_ready(t); return; }
     if (t.delivery_queued_) { undelivered_.remove(t); t.delivery_queued_ = false; }
     turn_time_ = now();
     run_next(&t);

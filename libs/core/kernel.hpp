@@ -101,6 +101,7 @@ public:
     void park(task_record& t, abort_fn abort, void* arg, wait_reason const& reason);
     bool unpark(task_record& t) noexcept;          ///< false if it is not parked
     void resume_now(task_record& t) noexcept;      ///< from a handler on the loop: switch to it directly if possible
+    void hold_resumes(int by) noexcept { resumes_held_ += by; }  ///< while it is not 0, resume_now() only makes ready
     void yield(task_record& t);
     /// True for every 16th operation that completed inside its initiation: it yields then.
     bool count_inline_completion() noexcept { return ++inline_completions_ % 16 == 0; }
@@ -261,6 +262,7 @@ private:
     main_fn main_fn_{};
     void* main_arg_{};
     std::exception_ptr main_error_;
+    int resumes_held_{};
     std::vector<std::exception_ptr> deadlock_errors_;  ///< that were raised; the last is the current one
     bool main_done_{};
     bool finished_{};

@@ -442,6 +442,21 @@ BOOST_AUTO_TEST_CASE(resume_may_be_called_on_another_thread) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(resume_never_runs_the_task_inside_the_call) {
+    run_checked([] {
+        bool went_on = false, early = true;
+        weft::suspend_with<>([&](auto resume) {
+            boost::asio::post(weft::get_executor(), [&, resume] {
+                resume();
+                early = went_on;
+            });
+        });
+        went_on = true;
+        weft::checkpoint();
+        BOOST_TEST(!early);
+    });
+}
+
 // rule 152
 BOOST_AUTO_TEST_CASE(of_several_calls_of_resume_the_first_counts) {
     run_checked([] {

@@ -28,6 +28,7 @@ public:
             h.emplace(std::move(*state_->handler));
             state_->handler.reset();
         }
+        resume_later never_inside;  // who calls this goes on with its own work afterwards, and does not expect the task to have run
         (*h)(std::forward<A>(args)...);
     }
 private:
@@ -48,7 +49,8 @@ template <> struct resume_signature<void> { using type = void(); };
 ///
 ///     int rc = weft::suspend_with<int>([&](auto resume) { library_call(arg, [=](int r) { resume(r); }); });
 ///
-/// resume is copyable, may be called on any thread, inside init too; its first call counts. If all copies are destroyed
+/// resume is copyable, may be called on any thread, inside init too; its first call counts. It never runs the task inside
+/// the call. If all copies are destroyed
 /// uncalled, the wait ends with abandoned_error.
 /// Blocks:       until resume is called.    Cancellation: raised before init if pending; then waits for resume, and the next
 ///               point raises. Throws: cancelled, abandoned_error, what init throws. Allocates once.

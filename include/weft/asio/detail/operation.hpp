@@ -14,6 +14,16 @@
 
 namespace weft::detail {
 
+/// While one lives, a handler that is called on this thread makes its task ready instead of running it at once.
+class resume_later {
+public:
+    resume_later() noexcept;
+    ~resume_later();
+    resume_later(resume_later const&) = delete;
+private:
+    kernel* kernel_;
+};
+
 /// Memory for handlers, recycled per thread in classes of 64 bytes up to 1 KB, so that an operation allocates nothing
 /// once its like has run before. A block may be returned on another thread than it was taken on.
 void* recycled_allocate(std::size_t bytes);
