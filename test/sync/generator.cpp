@@ -3,6 +3,8 @@
 
 #include <weft/sync/generator.hpp>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <ranges>
 #include <string>
@@ -37,8 +39,8 @@ BOOST_AUTO_TEST_CASE(the_range_has_what_the_producer_sends_and_ends_with_it) {
             BOOST_TEST(got == (std::vector{0, 1, 2, 3}), boost::test_tools::per_element());
             for (int v : counting(n, 0)) BOOST_ERROR(v);
             auto g = counting(n, 10);
-            for (int v : g | std::views::filter([](int i) { return i % 2 == 1; }) | std::views::take(2)) got.push_back(v);
-            BOOST_TEST(got == (std::vector{0, 1, 2, 3, 1, 3}), boost::test_tools::per_element());
+            BOOST_TEST(*std::ranges::find(g, 4) == 4);
+            BOOST_TEST(std::ranges::count_if(g, [](int v) { return v % 2 == 1; }) == 3);  // of those that were left: 5, 7 and 9
         });
     });
 }

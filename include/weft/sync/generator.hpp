@@ -130,7 +130,8 @@ private:
 /// unwinds past the generator. It runs under n's scopes, and only n's: not under those around this call.
 ///
 /// Throws:  as nursery::start_soon, which may wait here if n has a limit of children.
-/// Source:  Trio's as_safe_channel; differs in that the errors need no group: the consumer gets the producer's as it is.
+/// Source:  Trio's as_safe_channel; differs in that the loop needs no block around it, and that the producer's error comes out of the
+///          loop itself, once its items were had.
 template <class T, std::invocable<generator_sink<T>&> F>
 generator<T> make_generator(nursery& n, std::string_view name, F&& produce, source_place place = source_place::current()) {
     auto ends = make_channel<T>(channel_options{.name = std::string(name)});
