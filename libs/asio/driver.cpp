@@ -154,6 +154,9 @@ private:
     void out_of_work(detail::kernel& k) {
         context_->restart();
         if (context_->poll_one() > 0) return;  // another thread posted meanwhile
+        // There is work, and none that can be done. It was stopped, or work has come since run() returned: another thread counts what it
+        // posts before it queues it, and may lose its processor in between.
+        if (!context_->stopped() && context_->run_one_for(std::chrono::milliseconds(100)) > 0) return;
         if (!context_->stopped()) { k.loop_stopped(); return; }
         if (k.has_ready()) { pump(); return; }
         if (!k.externally_wakeable()) {

@@ -284,6 +284,23 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_stopped_while_it_ends_returns_its_result) {
     BOOST_TEST(run_checked([] { the_context().stop(); return 42; }) == 42);
 }
 
+// A post counts its work before it queues it. A loop that had none and looks in between must not take that for a stop.
+BOOST_AUTO_TEST_CASE(work_that_another_thread_has_announced_and_not_yet_queued_is_no_stop) {
+    weft::shared::event done;
+    std::thread t;
+    BOOST_CHECK_NO_THROW(weft::run([&] {
+        t = std::thread([&, executor = weft::get_executor()] {
+            for (int i = 0; i < 4'000; ++i) {
+                asio::post(executor, [] {});
+                for (int k = 0; k < 100; ++k) auto announced = asio::make_work_guard(executor);
+            }
+            done.set();
+        });
+        done.wait();
+    }));
+    t.join();
+}
+
 // --- the end ---
 
 // The frames that they refer to are gone when the last task has ended.
