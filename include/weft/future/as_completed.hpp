@@ -51,7 +51,7 @@ public:
     std::size_t index() const noexcept { return core_.index(); }
 
     /// Leaves early: cancels and awaits the rest, and returns the results that came about but were not yielded, those of
-    /// functions that were cancelled too late included. Throws exception_group of what the rest threw.
+    /// functions that were cancelled too late included. Blocks: until the rest has ended. Throws: exception_group of what the rest threw.
     std::vector<value_type> close() {
         std::vector<value_type> left;
         for (std::size_t i : core_.close()) left.push_back(std::move(*results_[i]));

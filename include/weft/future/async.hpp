@@ -24,6 +24,7 @@ using async_result_t = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>
 ///
 /// Blocks:  never; the task starts later.
 /// Throws:  not_running_error outside of a run, but for std::launch::deferred alone; misuse_error for no policy; what copying throws.
+/// Threads: a task or a callback; the future any.    Memory order: the call happens-before f.
 /// Source:  std::async. Instead: nursery::spawn, whose tasks have a place in the tree.
 template <class F, class... A>
 future<async_result_t<F, A...>> async(std::launch policy, F&& f, A&&... a) {

@@ -36,7 +36,8 @@ public:
 
     /// Waits for the result and takes it; the future is empty then.
     /// Blocks: always a checkpoint. Cancellation: see above. Throws: the error that was set; std::future_error of
-    /// broken_promise, no_state; task_cancelled_error if the producer was cancelled; cancelled; wrong_domain_error.
+    /// broken_promise, no_state; task_cancelled_error if the producer was cancelled; cancelled; wrong_domain_error;
+    /// deadlock_error. Complexity: O(1), no allocation.
     R get() {
         ref_->wait("future::get");
         auto taken = std::move(ref_);
@@ -47,7 +48,8 @@ public:
     void wait() const { ref_->wait("future::wait"); }
     /// The same, up to a time, of any clock. `deferred` at once if only get() or wait() will run the function. The time limits
     /// the wait for the result; a producer that was asked to stop is awaited all the same.
-    /// Blocks: always a checkpoint; a time that is over makes it no more than that.
+    /// Blocks: always a checkpoint, unless it is deferred; a time that is over makes it no more than that.
+    /// Throws: as wait(); misuse_error for a duration that is no number; wrong_domain_error in a callback unless it is ready.
     template <class Rep, class Period>
     std::future_status wait_for(std::chrono::duration<Rep, Period> const& d) const { return detail::wait_for(*ref_, "future::wait_for", d); }
     template <class Clock, class Duration>
@@ -60,7 +62,8 @@ public:
     /// be called later (run_token::post in a lambda, a queue's push); or, with <weft/asio/future.hpp>, an executor of Asio's.
     /// This future is empty then. Never blocks, never calls f inside the call. If the executor throws or drops its function,
     /// f is destroyed uncalled. What f throws is the executor's affair.
-    /// Throws: misuse_error for a deferred function. Threads: any; the executor is called by whoever sets the result.
+    /// Throws: misuse_error for a deferred function; std::future_error of no_state. Complexity: one allocation.
+    /// Threads: any; the executor is called by whoever sets the result.
     template <class Executor, class F>
     void then(Executor&& executor, F&& f) {
         auto& s = *ref_;

@@ -70,7 +70,7 @@ public:
         state_->retrieve();
         return future<R>(*state_);
     }
-    /// Calls the function; what it returns or throws becomes the future's result.
+    /// Calls the function; what it returns or throws becomes the future's result. Blocks: as the function.
     /// Throws: std::future_error of promise_already_satisfied, no_state; cancelled.
     void operator()(A... a) {
         state_->claim();
@@ -78,6 +78,7 @@ public:
         call(std::forward<A>(a)...);
     }
     /// The same; readiness follows at the end of the running task; of the thread, where there is no run.
+    /// Throws: also wrong_domain_error in a callback.
     void make_ready_at_thread_exit(A... a) {
         state_->claim();
         try {
@@ -89,6 +90,7 @@ public:
         call(std::forward<A>(a)...);
     }
     /// A new future for the same function; the old one, if the function was not called, gets broken_promise.
+    /// Throws: std::future_error of no_state; std::bad_alloc; what moving the function throws.
     void reset() {
         auto& old = *state_;
         packaged_task fresh;

@@ -33,7 +33,7 @@ public:
     void set_exception_at_thread_exit(std::exception_ptr e) { state_->set_error_at_task_end("promise::set_exception_at_thread_exit", std::move(e)); }
 
     /// The answer to on_cancel's handler: there is no result. A waiter that asked gets its `cancelled`, any other
-    /// task_cancelled_error. Throws as set_exception.
+    /// task_cancelled_error. Throws: as set_exception.
     void set_cancelled() {
         state_->claim();
         state_->store_cancelled();
@@ -46,6 +46,7 @@ public:
     /// running any more when fulfilling the promise has returned, so it may refer to what lives until then; for that,
     /// fulfilling waits for it: hold no lock then that f takes. If f throws, the waiter's run ends with that error. If a
     /// waiter has asked already, f is called at once. A second f replaces the first.
+    /// Blocks: never. Throws: std::future_error of no_state; what copying f throws, or f, where it is called at once. Threads: any.
     template <class F>
     void on_cancel(F&& f) { state_->on_cancel(make_cancel_handler(std::forward<F>(f))); }
 

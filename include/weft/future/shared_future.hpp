@@ -27,6 +27,7 @@ public:
         else if constexpr (std::is_reference_v<R>) return static_cast<R>(**ref_->value);
         else return static_cast<R const&>(*ref_->value);
     }
+    /// As future's.
     void wait() const { ref_->wait("shared_future::wait"); }
     template <class Rep, class Period>
     std::future_status wait_for(std::chrono::duration<Rep, Period> const& d) const { return detail::wait_for(*ref_, "shared_future::wait_for", d); }

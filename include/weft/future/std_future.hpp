@@ -60,7 +60,7 @@ void wait(std::future<R> const& f) { detail::wait_foreign(f); }
 template <class R>
 void wait(std::shared_future<R> const& f) { detail::wait_foreign(f); }
 
-/// wait(f), then f.get(). If it is cancelled, f still has its result. Also throws what f holds.
+/// wait(f), then f.get(). If it is cancelled, f still has its result. Blocks as wait(). Throws: as that; what f holds.
 template <class R>
 R await(std::future<R>&& f) {
     weft::wait(f);

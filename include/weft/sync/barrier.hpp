@@ -105,7 +105,8 @@ public:
     static constexpr std::ptrdiff_t max() noexcept { return detail::barrier_core<L>::max; }
 
     /// Arrives n times. Runs the completion function if these are the last; blocks only if that does. No cancellation point.
-    /// Throws: misuse_error unless 0 < n <= what the phase still expects. Guarantee: strong. May be called from callbacks.
+    /// Throws: misuse_error unless 0 < n <= what the phase still expects. Guarantee: strong. Complexity: O(1), the last one O(waiters).
+    /// May be called from callbacks, where the completion function must not wait.    Source: std::barrier.
     [[nodiscard]] arrival_token arrive(std::ptrdiff_t n = 1) { return {this, core_.arrive(n, false, function(), &completion_).phase}; }
     /// Waits for the end of the token's phase.
     /// Blocks: always a checkpoint. Cancellation: leaves no waiter; the arrival stands.
@@ -114,7 +115,7 @@ public:
         if (std::exchange(token.barrier_, nullptr) != this) detail::throw_misuse("barrier::wait with a token of another barrier, or that was used before", "pass what arrive() of the same barrier returned, once.");
         core_.wait(token.phase_);
     }
-    /// wait(arrive()).
+    /// wait(arrive()). Blocks: always a checkpoint. Throws as these.
     /// Cancellation: raised before it has arrived, or while it waits: then the arrival stands.
     void arrive_and_wait() { core_.arrive_and_wait(function(), &completion_); }
     /// Arrives, and is not expected in later phases. Blocks and throws as arrive(): usable in destructors.

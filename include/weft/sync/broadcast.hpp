@@ -47,6 +47,7 @@ public:
     /// The same without moving the value. Precondition: not null.
     void send_shared(std::shared_ptr<T const> v) { put(std::move(v), never, true, "broadcast_sender::send"); }
     /// send() for at most `d`, or until a point in time on any clock; returns whether v was sent.
+    /// Throws: as send(); misuse_error for a duration that is negative or no number.
     template <class Rep, class Period>
     bool send_for(T v, std::chrono::duration<Rep, Period> const& d) {
         return put(std::make_shared<T const>(std::move(v)), detail::wait_deadline(detail::checked_wait(d, "broadcast_sender::send_for")), true, "broadcast_sender::send_for");
@@ -56,10 +57,10 @@ public:
         auto p = std::make_shared<T const>(std::move(v));
         return detail::wait_by_clock(when, "broadcast_sender::send_until", [&](time_point deadline) { return put(p, deadline, true, "broadcast_sender::send_until"); });
     }
-    /// Sends v if that needs no wait; returns whether. Never blocks; may be called from callbacks.
+    /// Sends v if that needs no wait; returns whether. Never blocks; may be called from callbacks. Throws: as send(), but not cancelled.
     bool try_send(T v) { return put(std::make_shared<T const>(std::move(v)), never, false, "broadcast_sender::try_send"); }
 
-    /// One more receiver, for what is sent from now on.
+    /// One more receiver, for what is sent from now on. Throws: closed_resource_error if this is closed.
     basic_broadcast_receiver<T, L> subscribe() const { auto& c = use("broadcast_sender::subscribe"); return {core_, c.subscribe(end_)}; }
     basic_broadcast_sender clone() const { auto& c = use("broadcast_sender::clone"); return {core_, c.clone_sender(end_)}; }
     void close() noexcept { if (core_) core_->close_sender(end_); }  ///< As sender::close.
@@ -107,13 +108,14 @@ public:
     /// A copy of it. If copying throws, the value was received: take receive_shared() where that matters.
     T receive() { return *receive_shared(); }
     /// receive() for at most `d`, or until a point in time on any clock; empty if that came first.
+    /// Throws: as receive(); misuse_error for a duration that is negative or no number.
     template <class Rep, class Period>
     std::optional<T> receive_for(std::chrono::duration<Rep, Period> const& d) { return copy(next(detail::wait_deadline(detail::checked_wait(d, "broadcast_receiver::receive_for")), true, "broadcast_receiver::receive_for")); }
     template <class Clock, class Duration>
     std::optional<T> receive_until(std::chrono::time_point<Clock, Duration> const& when) {
         return detail::wait_by_clock(when, "broadcast_receiver::receive_until", [&](time_point deadline) { return copy(next(deadline, true, "broadcast_receiver::receive_until")); });
     }
-    /// The next value if there is one already. Never blocks; may be called from callbacks.
+    /// The next value if there is one already. Never blocks; may be called from callbacks. Throws: as receive(), but not cancelled.
     std::optional<T> try_receive() { return copy(try_receive_shared()); }
     std::shared_ptr<T const> try_receive_shared() { return next(never, false, "broadcast_receiver::try_receive"); }
     /// How many values this receiver has missed since the last call, all of them sent before the next one it receives.

@@ -50,18 +50,20 @@ public:
     /// Takes a token for the running task (or thread), or for another borrower: any address that names one.
     ///
     /// Blocks:       always a checkpoint.    Cancellation: leaves no waiter and takes no token.
-    /// Throws:       cancelled; misuse_error if the borrower has, or waits for, a token already; not_running_error; wrong_domain_error.
+    /// Throws:       cancelled; misuse_error if the borrower has, or waits for, a token already; not_running_error; wrong_domain_error;
+    ///               deadlock_error.
     /// Guarantee:    strong.    Complexity: O(log borrowers); one small allocation.    Source: Trio's CapacityLimiter.acquire.
     void acquire() { acquire_for(self()); }
     void acquire_on_behalf_of(void const* borrower) { acquire_for(named(borrower)); }
-    /// The same without waiting; no checkpoint. Throws: would_block if there is no token to be had now; misuse_error.
+    /// The same without waiting; no checkpoint; may be called from callbacks, which are one borrower.
+    /// Throws: would_block if there is no token to be had now; misuse_error. Guarantee: strong.
     void acquire_nowait() { acquire_nowait_for(self()); }
     void acquire_nowait_on_behalf_of(void const* borrower) { acquire_nowait_for(named(borrower)); }
-    /// Gives a token back. Never blocks. Throws: misuse_error if the borrower has none.
+    /// Gives a token back. Never blocks; may be called from callbacks. Throws: misuse_error if the borrower has none.
     void release() { release_for(self()); }
     void release_on_behalf_of(void const* borrower) { release_for(named(borrower)); }
 
-    /// Holds a token of the running task's or thread's for a block. May be destroyed by another.
+    /// Holds a token of the running task's or thread's for a block. May be destroyed by another. Blocks, throws as acquire().
     class scoped {
     public:
         explicit scoped(basic_capacity_limiter& limiter) : limiter_(limiter), who_(self()) { limiter.acquire_for(who_); }
@@ -71,7 +73,7 @@ public:
         basic_capacity_limiter& limiter_;
         borrower who_;
     };
-    /// Runs f while holding a token; returns what it returns.
+    /// Runs f while holding a token; returns what it returns. Blocks as acquire(). Throws: as that; what f throws.
     template <class F>
     decltype(auto) use(F&& f) {
         scoped held(*this);

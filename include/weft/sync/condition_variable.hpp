@@ -103,17 +103,20 @@ public:
     basic_condition_variable_any(basic_condition_variable_any const&) = delete;
     basic_condition_variable_any& operator=(basic_condition_variable_any const&) = delete;
 
-    /// Never block; from callbacks too. The lock need not be held.
+    /// Never block; from callbacks too. The lock need not be held. Whoever waits later is not woken by them.
     void notify_one() noexcept { core_.notify_one(); }
     void notify_all() noexcept { core_.notify_all(); }
 
-    /// Blocks: always. Precondition: the caller holds the lock, once. Throws: cancelled, holding the lock; wrong_domain_error in
-    /// a callback; what the lock's functions throw. Memory order: as the lock's. Source: std::condition_variable_any, Trio's Condition.
+    /// Blocks: always. Precondition: the caller holds the lock, once. Throws: cancelled and deadlock_error, holding the lock; wrong_domain_error
+    /// in a callback; what the lock's functions throw. Memory order: as the lock's. Source: std::condition_variable_any, Trio's Condition.
     template <class Lock>
     void wait(Lock& lock) { core_.wait(lock, never, never_stopped); }
+    /// Until pred(), asked with the lock held, is true; not a checkpoint if it is at once.
     template <class Lock, class P>
     void wait(Lock& lock, P pred) { while (!pred()) wait(lock); }
 
+    /// The same, until the time has come, by any clock; with pred, what it is in the end. A negative duration is one that is over.
+    /// Throws: also misuse_error for a duration that is no number.
     template <class Lock, class Clock, class D>
     std::cv_status wait_until(Lock& lock, std::chrono::time_point<Clock, D> const& t) {
         return detail::condition_status(core_.wait(lock, detail::condition_deadline(t), never_stopped), t);

@@ -36,15 +36,16 @@ public:
     basic_event& operator=(basic_event const&) = delete;
     ~basic_event();
 
-    /// Wakes all current and future waiters. Never blocks; may be called from callbacks.
+    /// Wakes all current and future waiters. Never blocks; may be called from callbacks. Complexity: O(waiters), no allocation.
     void set() noexcept;
     bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
 
     /// Waits until the flag is set.
     /// Blocks: always a checkpoint, even when already set. Cancellation: leaves no waiter behind.
-    /// Throws: cancelled; not_running_error; wrong_domain_error. Complexity: O(1), no allocation. Source: Trio's Event.wait.
+    /// Throws: cancelled; not_running_error; wrong_domain_error; deadlock_error. Complexity: O(1), no allocation.
+    /// Source: Trio's Event.wait.
     void wait();
-    /// The same, until a deadline; returns whether the flag is set.
+    /// The same, until a deadline; returns whether the flag is set. Throws: also misuse_error for a duration that is negative or no number.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> const& d) { return wait_until(detail::wait_deadline(detail::checked_wait(d, "event::wait_for"))); }
     bool wait_until(time_point deadline);

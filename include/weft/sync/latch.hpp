@@ -42,13 +42,14 @@ public:
     /// Never blocks; may be called from callbacks.
     /// Throws: misuse_error unless 0 <= n <= what is left. Guarantee: strong. Complexity: O(1), the last one O(waiters).
     void count_down(std::ptrdiff_t n = 1) { arrive(n); }
-    /// Whether it is open. Never blocks.
+    /// Whether it is open. Never blocks; may be called from callbacks.
     bool try_wait() const noexcept { return left_.load(std::memory_order_acquire) == 0; }
     /// Waits until it is open.
     /// Blocks: always a checkpoint. Cancellation: leaves no waiter behind.
     /// Throws: cancelled; wrong_domain_error; deadlock_error. Complexity: O(1), no allocation. Source: std::latch.
     void wait() const;
-    /// count_down(n), then wait(). Cancellation: raised before it has counted, or while it waits: then the count stands.
+    /// count_down(n), then wait(). Blocks and throws as these.
+    /// Cancellation: raised before it has counted, or while it waits: then the count stands.
     void arrive_and_wait(std::ptrdiff_t n = 1);
     latch_statistics statistics() const noexcept;
 

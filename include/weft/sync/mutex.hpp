@@ -39,11 +39,11 @@ public:
     ///         callback would have to wait.
     /// Complexity: O(1), no allocation. Source: std::mutex.
     void lock() { core_.lock(); }
-    /// The same as a cancellation point. Cancellation: the lock is not taken, and no waiter is left.
+    /// The same as a cancellation point. Cancellation: the lock is not taken, and no waiter is left. Throws: also cancelled.
     void lock_cancellable() { core_.lock_cancellable(); }
     /// Never blocks, never yields; false if anybody, the caller too, holds the lock.
     bool try_lock() noexcept { return core_.try_lock(); }
-    /// Never blocks. Throws: misuse_error.
+    /// Never blocks. Throws: misuse_error by anybody but the holder. Complexity: O(1).
     void unlock() { core_.unlock(); }
 
     mutex_statistics statistics() const noexcept { return core_.statistics(); }
@@ -66,7 +66,7 @@ public:
     bool try_lock() noexcept { return core_.try_lock(); }
     void unlock() { core_.unlock(); }
     /// Waits for the lock until the time has come; whether it was taken. A free lock is taken however late it is.
-    /// Cancellation: as lock(). A negative duration is one that is over.
+    /// Cancellation: as lock(). A negative duration is one that is over. Throws: as lock(); misuse_error for one that is no number.
     template <class Rep, class Period>
     bool try_lock_for(std::chrono::duration<Rep, Period> const& d) { return core_.try_lock_until(detail::lock_deadline(d)); }
     template <class Clock, class D>

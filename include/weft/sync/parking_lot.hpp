@@ -46,14 +46,15 @@ public:
     ///
     /// Blocks:        always.
     /// Cancellation:  leaves the lot; the order of the others is kept. A task that was unparked stays so.
-    /// Throws:        cancelled; broken_resource_error if the lot is, or becomes, broken; not_running_error; wrong_domain_error.
+    /// Throws:        cancelled; broken_resource_error if the lot is, or becomes, broken; not_running_error; wrong_domain_error;
+    ///                deadlock_error.
     /// Complexity:    O(1), no allocation.    Source: Trio's ParkingLot.park.
     void park();
 
     /// Wakes the one who waits longest, and returns it; an empty task_ref if nobody waits. Never blocks; may be called from
-    /// callbacks. Source: Trio's unpark.
+    /// callbacks. Throws: wrong_domain_error on another thread than the waiting tasks'. Source: Trio's unpark.
     lowlevel::task_ref unpark();
-    /// Wakes up to n, in order, and returns them. Throws: bad_alloc; then nobody was woken.
+    /// Wakes up to n, in order, and returns them. Throws: as unpark(); bad_alloc; then nobody was woken.
     std::vector<lowlevel::task_ref> unpark(std::size_t n);
     std::vector<lowlevel::task_ref> unpark_all() { return unpark(all); }
 

@@ -25,7 +25,7 @@ protected:
     detail::mutex_core<L> core_;
 };
 
-/// The same with deadlines, as std::recursive_timed_mutex.
+/// The same with deadlines, as std::recursive_timed_mutex. They block, and throw, as weft::timed_mutex's; the owner waits for none.
 template <class L>
 class basic_recursive_timed_mutex : public basic_recursive_mutex<L> {
 public:

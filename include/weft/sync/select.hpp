@@ -66,7 +66,7 @@ private:
 template <class A>
 concept selectable = !std::is_reference_v<A> && std::derived_from<A, select_alternative> && requires(A& a) { a.complete(); };
 
-/// Taken if `d` passes, from this call on, before anything else is ready.
+/// Taken if `d` passes, from this call on, before anything else is ready. Throws: misuse_error if d is negative or no number.
 template <class Rep, class Period, std::invocable F>
 auto on_timeout(std::chrono::duration<Rep, Period> const& d, F f) {
     return detail::timeout_alternative<F>(detail::wait_deadline(detail::checked_wait(d, "on_timeout")), std::move(f));
@@ -105,7 +105,7 @@ auto select(A&&... alternatives) -> typename detail::select_result<typename A::r
 }
 
 /// select() without waiting: empty (false for functions that return void) if no alternative is ready; timeouts count for nothing.
-/// Blocks: never, no checkpoint; may be called from callbacks.
+/// Blocks: never, no checkpoint; may be called from callbacks. Throws: as select(), but not cancelled.
 template <selectable... A>
 auto try_select(A&&... alternatives) {
     using R = typename detail::select_result<typename A::result...>::type;

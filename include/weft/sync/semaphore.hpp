@@ -110,10 +110,11 @@ public:
     /// Blocks: always a checkpoint. Cancellation: takes no permit and leaves no waiter.
     /// Throws: cancelled; wrong_domain_error; deadlock_error. Complexity: O(1), no allocation. Source: std, Trio's Semaphore.
     void acquire() { core_.acquire(); }
-    /// Never blocks, never yields; false if there is no permit, or the next is somebody else's.
+    /// Never blocks, never yields; may be called from callbacks; false if there is no permit, or the next is somebody else's.
     bool try_acquire() noexcept { return core_.try_acquire(); }
     /// As acquire(), until the time has come; whether a permit was taken. A permit that is there is taken however late it is.
     /// Cancellation: a cancellation point, unlike try_acquire(), because it may wait.
+    /// Throws: as acquire(); misuse_error for a duration that is no number; a negative one is over.
     template <class Rep, class Period>
     bool try_acquire_for(std::chrono::duration<Rep, Period> const& d) {
         return core_.try_acquire_until(detail::wait_deadline(detail::checked_wait(d < d.zero() ? d.zero() : d, "try_acquire_for")));
@@ -123,7 +124,7 @@ public:
         return detail::wait_by_clock(t, "try_acquire_until", [this](time_point deadline) { return core_.try_acquire_until(deadline); });
     }
     /// Adds n permits, to those who wait first. Never blocks; may be called from callbacks.
-    /// Throws: misuse_error if n is negative or the count would exceed max(). Guarantee: strong.
+    /// Throws: misuse_error if n is negative or the count would exceed max(). Guarantee: strong. Complexity: O(waiters served).
     void release(std::ptrdiff_t n = 1) { core_.release(n); }
 
     semaphore_statistics statistics() const noexcept { return core_.statistics(); }

@@ -68,18 +68,22 @@ public:
     basic_shared_timed_mutex(basic_shared_timed_mutex const&) = delete;
     basic_shared_timed_mutex& operator=(basic_shared_timed_mutex const&) = delete;
 
-    /// Blocks: only if they must wait. Cancellation: no cancellation points.
+    /// Blocks: only if they must wait. Cancellation: no cancellation points. Complexity: O(1), no allocation. Source: std::shared_mutex.
+    /// Throws: system_error(resource_deadlock_would_occur); deadlock_error; wrong_domain_error if a callback would have to wait.
     void lock() { core_.lock(false, never, false); }
     void lock_shared() { core_.lock(true, never, false); }
-    /// The same as cancellation points.
+    /// The same as cancellation points. Cancellation: no lock is taken, and no waiter is left. Throws: also cancelled.
     void lock_cancellable() { cancellable(false); }
     void lock_shared_cancellable() { cancellable(true); }
-    /// Never block.
+    /// Never block, never yield; false for the holder too, and for readers while a writer waits.
     bool try_lock() noexcept { return core_.try_lock(false); }
     bool try_lock_shared() noexcept { return core_.try_lock(true); }
+    /// Never block. Throws: misuse_error: unlock() by anybody but the writer, unlock_shared() where there is no reader.
     void unlock() { core_.unlock(); }
     void unlock_shared() { core_.unlock_shared(); }
 
+    /// As lock() and lock_shared(), until the time has come; whether the lock was taken. One that is free is taken however late it is.
+    /// Throws: as these; misuse_error for a duration that is no number; a negative one is over.
     template <class Rep, class Period>
     bool try_lock_for(std::chrono::duration<Rep, Period> const& d) { return timed(false, detail::lock_deadline(d)); }
     template <class Rep, class Period>

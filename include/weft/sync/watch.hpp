@@ -55,7 +55,7 @@ public:
     /// Blocks: never, no checkpoint; may be called from callbacks. Throws: misuse_error if closed; std::bad_alloc; what moving v throws.
     /// Complexity: an allocation, and one wake-up for each receiver that waits. Memory order: send() happens-before the changed() that reports it.
     void send(T v) { state("watch_sender::send").set(std::make_shared<T const>(std::move(v))); }
-    /// The latest value; it stays as it is while it is held.
+    /// The latest value; it stays as it is while it is held. Never blocks. Throws: misuse_error if closed, as the rest.
     std::shared_ptr<T const> borrow() const { return state("watch_sender::borrow").get(); }
     /// One more receiver; it has seen the present value.
     basic_watch_receiver<T, L> subscribe() const { auto& s = state("watch_sender::subscribe"); return {s, s.version()}; }
@@ -82,6 +82,7 @@ public:
     ~basic_watch_receiver() { close(); }
 
     /// A copy of the latest value, or a pointer to it. Never blocks; says nothing about what changed() has reported.
+    /// Throws: misuse_error if closed; get() also what copying throws.
     T get() const { return *borrow(); }
     std::shared_ptr<T const> borrow() const { return state("watch_receiver::get").get(); }
     /// Whether changed() would return at once.
@@ -93,6 +94,7 @@ public:
     /// Source: tokio's watch; differs in that a borrow holds no lock.
     void changed() { wait(never); }
     /// changed() for at most `d`, or until a point in time on any clock; returns whether there was a change.
+    /// Throws: as changed(); misuse_error for a duration that is negative or no number.
     template <class Rep, class Period>
     bool changed_for(std::chrono::duration<Rep, Period> const& d) { return wait(detail::wait_deadline(detail::checked_wait(d, "watch_receiver::changed_for"))); }
     template <class Clock, class Duration>

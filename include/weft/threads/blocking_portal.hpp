@@ -40,7 +40,8 @@ public:
     }
 
     /// Starts f as a child task of the nursery and does not wait; its result or error is in the future. A task that was
-    /// cancelled leaves task_cancelled_error there. Throws: run_finished_error; what moving f throws.
+    /// cancelled leaves task_cancelled_error there; a call after the portal was closed, closed_resource_error.
+    /// Blocks: never. Throws: run_finished_error; what moving f throws.
     template <class F>
     auto start_soon(F&& f) -> std::future<std::invoke_result_t<std::decay_t<F>&>> {
         using R = std::invoke_result_t<std::decay_t<F>&>;
@@ -86,7 +87,9 @@ private:
 ///     weft::portal_thread weft_side;
 ///     int n = weft_side.call([] { return query(); });
 ///
-/// The destructor cancels what still runs there, waits for it, and joins the thread.
+/// The destructor cancels what still runs there, waits for it, and joins the thread; that blocks the calling thread with all tasks
+/// on it. An error that ended the run is lost then, unless stop() was called.
+/// Threads: any, but call() not on its own; stop() and the destructor one.
 class portal_thread {
 public:
     /// Starts the thread and waits until its run is up. Throws what weft::run throws for bad options; std::system_error.
@@ -99,7 +102,8 @@ public:
     template <class F> auto start_soon(F&& f) { return portal().start_soon(std::forward<F>(f)); }
     blocking_portal& portal() noexcept;
 
-    /// Cancels what runs there and waits for its end; rethrows what ended the run, if it failed. At most once.
+    /// Cancels what runs there and waits for its end; rethrows what ended the run, if it failed. At most once. Calls that come
+    /// later throw closed_resource_error or run_finished_error. Blocks: the thread.
     void stop();
 
 private:

@@ -110,6 +110,7 @@ public:
     /// Runs f on the run's loop, as a callback: it must not block. In the order of the posts; what was accepted is run, also
     /// when the run is ending or has failed. An exception that leaves f ends the run with it.
     /// Blocks: never. Throws: run_finished_error; what moving f throws. Allocates once. Source: Trio's run_sync_soon.
+    /// Memory order: the post happens-before f.
     template <class F>
     void post(F&& f) const {
         if (!try_post(std::forward<F>(f))) throw_finished("run_token::post");
@@ -125,10 +126,12 @@ public:
 
     /// Runs f as a task of the run, and waits for its end; returns or throws what it does.
     ///
-    /// From a plain thread (which blocks) or a task of another run (which parks).
+    /// Blocks: until f has ended; a plain thread blocks, a task of another run parks, as a cancellation point.
     /// Cancellation: of a calling task: the task over there is cancelled, and awaited; what it then returns or throws wins.
     /// Throws: run_finished_error if the run has ended, or ended meanwhile; misuse_error on the run's own thread;
-    ///         task_cancelled_error if the task was cancelled over there; what f throws. Source: Trio's from_thread.run.
+    ///         task_cancelled_error if the task was cancelled over there; what f throws; cancelled; wrong_domain_error in a
+    ///         callback.
+    /// Memory order: the call happens-before f, and f's end before the return. Source: Trio's from_thread.run.
     template <class F>
     auto call(F&& f) const -> std::invoke_result_t<std::remove_reference_t<F>&> {
         detail::remote_call c(run_, nullptr, "run_token::call");
@@ -148,7 +151,7 @@ private:
 };
 
 /// The token of this thread's run; from tasks and callbacks. While another thread may hold one, the run cannot know that
-/// it is deadlocked. Throws: not_running_error.
+/// it is deadlocked. Never blocks. Throws: not_running_error.
 run_token current_token();
 
 }  // namespace weft

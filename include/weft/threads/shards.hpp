@@ -43,10 +43,10 @@ public:
     /// Runs f as the main task of n runtimes, each on a new thread, and waits for the end of all. No f starts before every
     /// runtime is up. n = 0: one for each processor.
     ///
-    /// From a plain thread (which blocks) or from a task of some run (which parks).
+    /// Blocks: until all have ended; a plain thread blocks, a task of some run parks.
     /// Cancellation: of the calling task: every shard's main task is cancelled, and awaited.
     /// Throws: exception_group of what the shards threw: the first error cancels the others; misuse_error for options that belong to one
-    ///         run; std::system_error if a thread cannot be started.
+    ///         run; std::system_error, in the group, for a thread that cannot be started; cancelled; wrong_domain_error in a callback.
     template <class F>
     static void run(unsigned n, shards_options const& options, F&& f) {
         run_all(n, options, [&f](shard& s) {

@@ -19,12 +19,13 @@ namespace weft {
 /// Hazard: the object must outlive the handler's use of it; block or reset the signal first.
 class signal_trigger {
 public:
-    /// Starts, once in the process, a thread that forwards. Throws: std::system_error; run_finished_error for an empty token.
+    /// Starts, once in the process, a thread that forwards. f runs on the run's loop, as a callback: it must not block.
+    /// Blocks: never. Throws: std::system_error; run_finished_error for an empty token.
     signal_trigger(run_token token, std::function<void()> f);
     signal_trigger(signal_trigger const&) = delete;
     ~signal_trigger();
 
-    /// Async-signal-safe; any thread. Does nothing once the run has ended. errno is kept. Source: Trio's run_sync_soon(idempotent=True).
+    /// Async-signal-safe; any thread; never blocks. Does nothing once the run has ended. errno is kept. Source: Trio's run_sync_soon(idempotent=True).
     void fire() noexcept;
 
     struct state;
