@@ -184,6 +184,30 @@ BOOST_AUTO_TEST_CASE(a_run_without_a_seed_draws_one_and_can_be_repeated_from_its
 }
 
 // rule 61
+// A turn ends after a while, and deadlines that are due fire then: after how long must not depend on the machine.
+BOOST_AUTO_TEST_CASE(in_virtual_time_the_order_does_not_depend_on_how_long_steps_take) {
+    auto order = [](std::chrono::microseconds step) {
+        std::vector<int> order;
+        run_checked(seeded(1), [&] {
+            weft::event never_set;
+            weft::with_nursery([&](weft::nursery& n) {
+                for (int i = 0; i < 3; ++i) {
+                    n.start_soon([&, i] {
+                        for (int r = 0; r < 16; ++r) {
+                            order.push_back(i);
+                            for (auto until = std::chrono::steady_clock::now() + step; std::chrono::steady_clock::now() < until;) {}
+                            if (i == 0) never_set.wait_for(0s);  // until the next turn
+                            else weft::checkpoint();
+                        }
+                    });
+                }
+            });
+        });
+        return order;
+    };
+    BOOST_TEST(order(0us) == order(30us), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(tasks_in_tight_checkpoint_loops_get_equal_shares) {
     run_checked([] {
         std::vector<int> steps(5);
