@@ -128,13 +128,13 @@ bool future_state::wait(char const* call, time_point deadline) {
             else if (this_kernel && this_kernel->current()) { lowlevel::cancel_point(); checkpoint(); }
             return true;
         }
+        if (!asked && deadline != never && deadline <= wait_deadline(duration{})) {  // a poll, which is for callbacks too
+            if (this_kernel && this_kernel->current()) checkpoint();
+            return ready();
+        }
         waiter w(call, true);
         // Where there is somebody to ask, the wait itself finds that its scope is cancelled.
         if (!asked && w.task() && !askable_.load(std::memory_order_relaxed)) lowlevel::cancel_point();
-        if (!asked && deadline != never && deadline <= wait_deadline(duration{})) {  // a poll
-            if (w.task()) checkpoint();
-            return ready();
-        }
         std::unique_lock lock(queue_.lock());
         if (ready()) continue;
         wait_state s = queue_.wait(lock, w, {.reason = {"future", this, nullptr}, .deadline = asked ? never : deadline, .cancellable = !asked});

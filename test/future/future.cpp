@@ -2,7 +2,10 @@
 // Waiting for a future: checkpoints, times, clocks, cancellation without a handler.
 #include "fixture.hpp"
 
+#include <weft/asio/executor.hpp>
 #include <weft/future/promise.hpp>
+
+#include <boost/asio/post.hpp>
 
 #include <thread>
 #include <vector>
@@ -61,6 +64,23 @@ BOOST_AUTO_TEST_CASE(timed_waits_end_on_the_run_s_clock) {
         });
         CHECK_STATUS(f.wait_until(std::chrono::steady_clock::time_point()), ready);
         BOOST_TEST(f.get() == 1);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_callback_may_ask_a_future_and_must_not_wait_for_it) {
+    run_checked([] {
+        weft::promise<int> p;
+        auto f = p.get_future();
+        bool asked = false;
+        boost::asio::post(weft::get_executor(), [&] {
+            BOOST_TEST((f.wait_for(0s) == std::future_status::timeout));
+            BOOST_CHECK_THROW(f.wait_for(1ms), weft::wrong_domain_error);
+            p.set_value(1);
+            BOOST_TEST((f.wait_for(0s) == std::future_status::ready));
+            asked = true;
+        });
+        BOOST_TEST(f.get() == 1);
+        BOOST_TEST(asked);
     });
 }
 

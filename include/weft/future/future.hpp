@@ -49,7 +49,7 @@ public:
     /// The same, up to a time, of any clock. `deferred` at once if only get() or wait() will run the function. The time limits
     /// the wait for the result; a producer that was asked to stop is awaited all the same.
     /// Blocks: always a checkpoint, unless it is deferred; a time that is over makes it no more than that.
-    /// Throws: as wait(); misuse_error for a duration that is no number; wrong_domain_error in a callback unless it is ready.
+    /// Throws: as wait(); misuse_error for a duration that is no number; wrong_domain_error in a callback unless it is ready or the time is 0.
     template <class Rep, class Period>
     std::future_status wait_for(std::chrono::duration<Rep, Period> const& d) const { return detail::wait_for(*ref_, "future::wait_for", d); }
     template <class Clock, class Duration>
