@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Channels beside Boost.Fiber's, in one process and run: medians of interleaved rounds. `channel [rounds]`.
+#include "bench.hpp"
+
 #include <weft/sync/channel.hpp>
 #include <weft/weft.hpp>
 
@@ -14,14 +16,6 @@
 #include <vector>
 
 namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-double ns_per(std::size_t n, std::function<void()> const& f) {
-    auto t = clock_type::now();
-    f();
-    return std::chrono::duration<double, std::nano>(clock_type::now() - t).count() / static_cast<double>(n);
-}
 
 struct bench {
     char const* name;
@@ -90,11 +84,6 @@ double across_threads(std::size_t capacity) {
     weft::run([&] { r = ns_per(n, [&] { for (int v : ends.receiver) asm volatile("" : : "r"(v)); }); });
     t.join();
     return r;
-}
-
-double median(std::vector<double> v) {
-    std::sort(v.begin(), v.end());
-    return v[v.size() / 2];
 }
 
 }  // namespace

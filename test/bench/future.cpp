@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Promises, beside Boost.Fiber's in the same process and run. Prints medians of five rounds, interleaved, and the ratio.
 // `future [rounds]`.
+#include "bench.hpp"
+
 #include <weft/future/async.hpp>
 #include <weft/future/gather.hpp>
 #include <weft/future/promise.hpp>
@@ -16,14 +18,6 @@
 #include <vector>
 
 namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-double ns_per(std::size_t n, std::function<void()> const& f) {
-    auto t = clock_type::now();
-    f();
-    return std::chrono::duration<double, std::nano>(clock_type::now() - t).count() / static_cast<double>(n);
-}
 
 struct bench {
     char const* name;
@@ -152,7 +146,6 @@ int main(int argc, char** argv) {
             w.push_back(b.weft());
             if (b.fiber) f.push_back(b.fiber());
         }
-        auto median = [](std::vector<double>& v) { std::sort(v.begin(), v.end()); return v[v.size() / 2]; };
         double mw = median(w);
         if (f.empty()) std::printf("%-40s %10.1f %10s %7s\n", b.name, mw, "-", "-");
         else { double mf = median(f); std::printf("%-40s %10.1f %10.1f %7.2f\n", b.name, mw, mf, mw / mf); }

@@ -2,6 +2,8 @@
 // The kernel's benches, beside bare Boost.Fiber in the same process and run. Prints medians of five rounds, interleaved,
 // and the ratio; absolute times depend on the machine, ratios less so. `kernel [rounds]`; `kernel million` blocks a
 // million guarded tasks and prints what each keeps resident.
+#include "bench.hpp"
+
 #include <weft/weft.hpp>
 
 #include <boost/fiber/all.hpp>
@@ -18,14 +20,6 @@
 #include <unistd.h>
 
 namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-double ns_per(std::size_t n, std::function<void()> const& f) {
-    auto t = clock_type::now();
-    f();
-    return std::chrono::duration<double, std::nano>(clock_type::now() - t).count() / static_cast<double>(n);
-}
 
 std::size_t resident_bytes() {
     std::ifstream f("/proc/self/statm");
@@ -239,11 +233,6 @@ double fiber_memory(std::size_t n) {
     c.notify_all();
     for (auto& f : all) f.join();
     return r;
-}
-
-double median(std::vector<double> v) {
-    std::sort(v.begin(), v.end());
-    return v[v.size() / 2];
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Locks, semaphores, conditions and events beside Boost.Fiber's and std's, in one process and run: medians of interleaved
 // rounds. `sync [rounds]`.
+#include "bench.hpp"
+
 #include <weft/weft.hpp>
 
 #include <boost/fiber/all.hpp>
@@ -14,14 +16,6 @@
 #include <vector>
 
 namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-double ns_per(std::size_t n, std::function<void()> const& f) {
-    auto t = clock_type::now();
-    f();
-    return std::chrono::duration<double, std::nano>(clock_type::now() - t).count() / static_cast<double>(n);
-}
 
 template <class M>
 void lock_and_unlock(M& m, int n) {
@@ -142,11 +136,6 @@ struct bench {
     std::function<double()> peer;  // empty: none
     double target;                 // ns; 0: none
 };
-
-double median(std::vector<double> v) {
-    std::sort(v.begin(), v.end());
-    return v[v.size() / 2];
-}
 
 }  // namespace
 
