@@ -21,6 +21,7 @@ namespace weft::detail {
 namespace {
 
 namespace asio = boost::asio;
+constexpr char by_token[] = "by the completion token's cancellation slot";
 
 /// The host's io_context; nothing of it is owned.
 struct host_loop final : loop_context {
@@ -166,8 +167,11 @@ private:
 
     // Also from the token's slot, for which the program answers that it is emitted on the right thread.
     void cancel() {
-        if (kernel_) kernel_->cancel_run("by the completion token's cancellation slot");
-        else if (thread_.joinable()) { std::lock_guard lock(mutex_); if (thread_port_.get()) post_cancel(); }
+        if (kernel_) { kernel_->cancel_run(by_token); return; }
+        std::lock_guard lock(mutex_);
+        if (std::exchange(cancel_sent_, true) || !thread_port_.get()) return;  // not up yet: it looks
+        cancel_node_.arrive = [](remote_node&) noexcept { this_kernel->cancel_run(by_token); };
+        static_cast<void>(thread_port_.get()->push(cancel_node_));
     }
 
     void complete(std::exception_ptr error, bool was_cancelled) {
@@ -182,29 +186,26 @@ private:
 
     // --- on a thread of its own ---
 
-    struct canceller : remote_node {};
-    void post_cancel() {
-        if (std::exchange(cancel_sent_, true)) return;
-        cancel_node_.arrive = [](remote_node&) noexcept { this_kernel->cancel_run("by the completion token's cancellation slot"); };
-        static_cast<void>(thread_port_.get()->push(cancel_node_));
-    }
-
     void start_thread(run_options const& options) {
         asio::use_service<guest_service>(host_).adopt(shared_from_this());
-        std::promise<void> up;
-        std::future<void> is_up = up.get_future();
+        auto up = std::make_shared<std::promise<void>>();  // the thread may still be inside set_value() when this returns
+        std::future<void> is_up = up->get_future();
+        body_->connect([](void* p) { static_cast<guest*>(p)->cancel(); }, this);
         try {
-            thread_ = std::thread([this, &options, &up] { run_on_thread(options, up); });
+            {
+                std::lock_guard lock(mutex_);  // the thread may be done, and joined elsewhere, before it is stored
+                thread_ = std::thread([this, options, up] { run_on_thread(options, *up); });
+            }
             is_up.get();
         } catch (...) {
             if (thread_.joinable()) thread_.join();
+            body_->disconnect();
             asio::use_service<guest_service>(host_).forget(this);
             throw;
         }
-        body_->connect([](void* p) { static_cast<guest*>(p)->cancel(); }, this);
     }
 
-    void run_on_thread(run_options options, std::promise<void>& up) {
+    void run_on_thread(run_options const& options, std::promise<void>& up) {
         std::exception_ptr error;
         bool was_cancelled = false;
         std::optional<kernel> k;
@@ -214,8 +215,14 @@ private:
             up.set_exception(std::current_exception());
             return;
         }
-        { std::lock_guard lock(mutex_); thread_port_ = port_pin(k->port()); }
+        bool cancelled_already;
+        {
+            std::lock_guard lock(mutex_);
+            thread_port_ = port_pin(k->port());
+            cancelled_already = cancel_sent_;
+        }
         k->start_main([](void* p) { static_cast<guest*>(p)->body_->run(); }, this);
+        if (cancelled_already) k->cancel_run(by_token);
         up.set_value();
         k->loop_driver().run(*k);
         was_cancelled = k->was_cancelled();
@@ -223,6 +230,7 @@ private:
         k.reset();
         // The thread ends on the host's loop, so that nothing of it is left when the token is completed.
         asio::post(host_, [self = shared_from_this(), error, was_cancelled] {
+            { std::lock_guard lock(self->mutex_); }
             self->thread_.join();
             self->complete(error, was_cancelled);
         });
@@ -235,9 +243,9 @@ private:
     guest_driver* driver_{};             // of kernel_
     std::unique_ptr<kernel> kernel_;     // on the host's thread
     std::thread thread_;
-    std::mutex mutex_;                   // guards thread_port_ until the thread is up
+    std::mutex mutex_;                   // guards the making of thread_, and what follows
     port_pin thread_port_;
-    canceller cancel_node_{};
+    remote_node cancel_node_;
     bool cancel_sent_{};
 };
 

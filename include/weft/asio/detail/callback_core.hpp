@@ -73,6 +73,9 @@ private:
     bool dropped_{};                   ///< cancelled while queued
 };
 
+struct callback_release { void operator()(callback_item* i) const noexcept { i->release(); } };
+using callback_pointer = std::unique_ptr<callback_item, callback_release>;
+
 template <class F>
 class bound_callback final : public callback_item {
 public:
@@ -81,17 +84,15 @@ public:
 
 private:
     void run() override {
+        callback_pointer self(this);
         F f(std::move(*f_));
         f_.reset();
-        release();
+        self.reset();
         std::move(f)();
     }
     void drop() noexcept override { f_.reset(); }
     std::optional<F> f_;
 };
-
-struct callback_release { void operator()(callback_item* i) const noexcept { i->release(); } };
-using callback_pointer = std::unique_ptr<callback_item, callback_release>;
 
 template <class F>
 callback_pointer make_callback(F&& f) {
