@@ -251,6 +251,20 @@ BOOST_AUTO_TEST_CASE(a_move_that_throws_loses_nothing_silently) {
     BOOST_TEST(thrown_in_all > 15);
 }
 
+// The item that cannot be put back goes with its channel; the channel must still be there.
+BOOST_AUTO_TEST_CASE(a_move_that_throws_after_all_handles_went_finds_the_channel) {
+    auto r = weft::testing::explore([] {
+        auto c = weft::make_channel<awkward>(1);
+        c.sender.send(awkward(1));
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { try { c.receiver.receive(); } catch (std::runtime_error const&) {} });  // its move, or misuse: no handle
+            n.start_soon([&] { c = {}; moves_left = 0; });
+        });
+        moves_left = -1;
+    });
+    BOOST_TEST(r.complete);
+}
+
 // The one loss there is: the send did not happen, and moving the item back threw. It leaves send() as that exception.
 BOOST_AUTO_TEST_CASE(a_move_back_that_throws_replaces_the_outcome_of_the_send) {
     run_checked([] {

@@ -37,6 +37,7 @@ public:
         waiter* second = nullptr;
         channel_outcome r = get(end, to, second);
         if (r == channel_outcome::would_block) [[unlikely]] return this->wait(lock, false, end.id, &to, deadline, hold);
+        if constexpr (item_cell<T>::boxed) if (r == channel_outcome::done) hold.keep(*this);  // for put_back(): all handles may go while this yields
         leave(lock, second, task && r == channel_outcome::done && this->yield_due());
         return r;
     }
