@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(a_plain_thread_selects_among_shared_objects) {
 
 BOOST_AUTO_TEST_CASE(a_task_selects_among_local_and_shared_objects) {
     auto [tx, rx] = weft::shared::make_channel<int>(1);
-    std::thread t([tx = std::move(tx)]() mutable { for (int i = 0; i < 50; ++i) tx.send(1); });
+    std::thread t([&tx = tx] { for (int i = 0; i < 50; ++i) tx.send(1); });  // not closed at its end: a select would meet that
     weft::run([&, &rx = rx] {
         auto [ltx, lrx] = weft::make_channel<int>(1);
         weft::with_nursery([&, &ltx = ltx, &lrx = lrx](weft::nursery& n) {
