@@ -45,6 +45,7 @@
 #include <weft/sync/select_alternative.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
+#include <weft/sync/stop_token.hpp>
 #include <weft/sync/watch.hpp>
 #include <weft/task/cancel_scope.hpp>
 #include <weft/task/exception_group.hpp>

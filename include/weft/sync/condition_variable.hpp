@@ -5,10 +5,10 @@
 #include <weft/core/lowlevel.hpp>
 #include <weft/sync/detail/any_clock.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/sync/stop_token.hpp>
 
 #include <condition_variable>
 #include <exception>
-#include <stop_token>
 #include <utility>
 
 namespace weft {
@@ -131,12 +131,31 @@ public:
     template <class Lock, class Rep, class Period, class P>
     bool wait_for(Lock& lock, std::chrono::duration<Rep, Period> const& d, P pred) { return wait_until(lock, detail::lock_deadline(d), std::move(pred)); }
 
-    /// The waits that a stop request ends too; what pred() is in the end.
+    /// The waits that a stop request ends too, of weft's tokens and std's; what pred() is in the end.
     template <class Lock, class P>
-    bool wait(Lock& lock, std::stop_token stop, P pred) { return wait_until(lock, std::move(stop), never, std::move(pred)); }
+    bool wait(Lock& lock, stop_token stop, P pred) { return stoppable(lock, stop, never, pred); }
     template <class Lock, class Clock, class D, class P>
-    bool wait_until(Lock& lock, std::stop_token stop, std::chrono::time_point<Clock, D> const& t, P pred) {
-        std::stop_callback wake(stop, [this] { core_.notify_all(); });
+    bool wait_until(Lock& lock, stop_token stop, std::chrono::time_point<Clock, D> const& t, P pred) { return stoppable(lock, stop, t, pred); }
+    template <class Lock, class Rep, class Period, class P>
+    bool wait_for(Lock& lock, stop_token stop, std::chrono::duration<Rep, Period> const& d, P pred) { return stoppable(lock, stop, detail::lock_deadline(d), pred); }
+    template <class Lock, class P>
+    bool wait(Lock& lock, std::stop_token stop, P pred) { return stoppable(lock, stop, never, pred); }
+    template <class Lock, class Clock, class D, class P>
+    bool wait_until(Lock& lock, std::stop_token stop, std::chrono::time_point<Clock, D> const& t, P pred) { return stoppable(lock, stop, t, pred); }
+    template <class Lock, class Rep, class Period, class P>
+    bool wait_for(Lock& lock, std::stop_token stop, std::chrono::duration<Rep, Period> const& d, P pred) { return stoppable(lock, stop, detail::lock_deadline(d), pred); }
+
+    std::size_t waiters() const noexcept { return core_.waiters(); }
+    condition_statistics statistics() const noexcept { return {waiters()}; }
+
+private:
+    static bool never_stopped() noexcept { return false; }
+    template <class Lock, class Token, class Clock, class D, class P>
+    bool stoppable(Lock& lock, Token const& stop, std::chrono::time_point<Clock, D> const& t, P& pred) {
+        if (stop.stop_requested()) return pred();
+        auto notify = [this]() noexcept { core_.notify_all(); };
+        using callback = std::conditional_t<std::is_same_v<Token, stop_token>, stop_callback<decltype(notify)>, std::stop_callback<decltype(notify)>>;
+        callback wake(stop, notify);
         while (!pred()) {
             // Asked when the waiter is listed: a stop before that is seen here, one after it finds the waiter.
             detail::wait_state s = core_.wait(lock, detail::condition_deadline(t), [&] { return stop.stop_requested(); });
@@ -144,16 +163,6 @@ public:
         }
         return true;
     }
-    template <class Lock, class Rep, class Period, class P>
-    bool wait_for(Lock& lock, std::stop_token stop, std::chrono::duration<Rep, Period> const& d, P pred) {
-        return wait_until(lock, std::move(stop), detail::lock_deadline(d), std::move(pred));
-    }
-
-    std::size_t waiters() const noexcept { return core_.waiters(); }
-    condition_statistics statistics() const noexcept { return {waiters()}; }
-
-private:
-    static bool never_stopped() noexcept { return false; }
     detail::condition_core<L> core_;
 };
 
