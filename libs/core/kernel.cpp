@@ -3,6 +3,7 @@
 #include "core/kernel.hpp"
 
 #include "core/context_map.hpp"
+#include "core/fiber_values.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -209,6 +210,7 @@ void kernel::run_task(task_record& t) {
         error = std::current_exception();
     }
     t.discard_(t);
+    if (tasks_with_fiber_values) [[unlikely]] destroy_fiber_values(t);
     if (t.locals_) context_map::release(t.locals_);  // while it still is a task: their destructors may wait
     step_ends(t);
     task_ended(t, std::move(error), was_cancelled);

@@ -73,6 +73,8 @@ public:
     bool externally_wakeable() const noexcept;
     /// A deadlock is being broken: waits that refuse cancellation end too.
     bool breaking_waits() const noexcept { return breaking_waits_; }
+    /// No task could go on, once at least: waits end with deadlock_error, or may.
+    bool broke_a_deadlock() const noexcept { return deadlocks_ > 0; }
     void count_shared_wait(int by) noexcept { shared_waits_ += static_cast<std::size_t>(by); }
     /// How other threads reach this run.
     run_port& port() noexcept { return *port_; }

@@ -100,7 +100,8 @@ void kernel::finish_main() {
     }
     if (!root_.errors.empty()) {
         if (error && !is_deadlock(error)) root_.errors.insert(root_.errors.begin(), error);
-        if (root_.errors.size() == 1 && (is_deadlock(root_.errors.front()) || is_internal(root_.errors.front()))) std::rethrow_exception(root_.errors.front());
+        if (std::all_of(root_.errors.begin(), root_.errors.end(), is_deadlock)) std::rethrow_exception(error ? error : root_.errors.front());
+        if (root_.errors.size() == 1 && is_internal(root_.errors.front())) std::rethrow_exception(root_.errors.front());
         throw_group("run \"" + options_.name + "\" ended with errors", std::move(root_.errors));
     }
     if (error) std::rethrow_exception(error);
@@ -150,8 +151,8 @@ void kernel::task_ended(task_record& t, std::exception_ptr error, bool was_cance
         cancel(root_state_, std::move(info));
     }
     if (t.locals_) [[unlikely]] context_map::release(t.locals_);  // of one that was never run
+    if (t.has_end_actions_) [[unlikely]] run_end_actions(t);  // one may unlock what the task holds
     if (t.watched_) [[unlikely]] { t.watched_ = false; on_lock_owner_ended(*this, t); }
-    if (t.has_end_actions_) [[unlikely]] run_end_actions(t);
     t.fiber_ = nullptr;
     t.on_end_ = nullptr;
     t.result_ = nullptr;

@@ -60,10 +60,12 @@ void const* self_identity() noexcept {
 constinit thread_local task_record* running_task = nullptr;
 constinit thread_local std::uint64_t owner_tag = 0;
 
-std::uint64_t make_thread_tag() noexcept {
-    static std::atomic<std::uint64_t> threads{0};
-    return owner_tag = (std::uint64_t{1} << 63) | ++threads;
+std::uint64_t new_thread_tag() noexcept {
+    static constinit std::atomic<std::uint64_t> threads{0};
+    return (std::uint64_t{1} << 63) | ++threads;
 }
+
+std::uint64_t make_thread_tag() noexcept { return owner_tag = new_thread_tag(); }
 
 time_point wait_deadline(duration d) noexcept {
     return saturating_add(this_kernel ? this_kernel->now() : std::chrono::steady_clock::now(), d);

@@ -3,12 +3,13 @@
 
 #include "core/kernel.hpp"
 
+#include <thread>
+
 namespace weft::detail {
 
-nursery_record& async_home() {
-    if (!this_kernel) throw_outside("weft::async");
-    return this_kernel->root();
-}
+nursery_record* async_home() noexcept { return this_kernel ? &this_kernel->root() : nullptr; }
+
+void start_plain_thread(void (*f)(void*) noexcept, void* arg) { std::thread(f, arg).detach(); }
 
 async_control::~async_control() { if (port_) port_->release(); }
 

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <atomic>
 #include <thread>
 
 using namespace weft_test;
@@ -93,9 +94,18 @@ BOOST_AUTO_TEST_CASE(a_cancellation_inside_a_deferred_function_is_its_caller_s) 
     });
 }
 
-BOOST_AUTO_TEST_CASE(outside_of_a_run_only_deferred_works) {
-    BOOST_CHECK_THROW(static_cast<void>(weft::async([] {})), weft::not_running_error);
-    BOOST_CHECK_THROW(static_cast<void>(weft::async(std::launch::async, [] {})), weft::not_running_error);
+BOOST_AUTO_TEST_CASE(outside_of_a_run_it_starts_a_plain_thread_that_the_last_future_awaits) {
+    auto thread = [] { if (!throws<weft::not_running_error>([] { weft::checkpoint(); })) std::abort(); return std::this_thread::get_id(); };
+    BOOST_CHECK((weft::async(thread).get() != std::this_thread::get_id()));
+    BOOST_CHECK((weft::async(std::launch::async, thread).get() != std::this_thread::get_id()));
+    std::atomic<bool> ended{false};
+    auto slow = [&] { std::this_thread::sleep_for(5ms); ended = true; };
+    { auto f = weft::async(slow); }
+    BOOST_TEST(ended);
+    ended = false;
+    auto f = weft::async(slow);
+    run_checked([&] { f.get(); });  // a task may wait for it
+    BOOST_TEST(ended);
     BOOST_CHECK_THROW(static_cast<void>(weft::async(std::launch(), [] {})), weft::misuse_error);
 }
 

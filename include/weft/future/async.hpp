@@ -11,7 +11,7 @@ template <class F, class... A>
 using async_result_t = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
 
 /// Calls f(a...), decay-copied, in a task of its own (std::launch::async, and by default), or in whoever first calls get() or
-/// wait() (std::launch::deferred). std::async with fibers.
+/// wait() (std::launch::deferred). std::async with fibers. Outside of a run it starts a plain thread, as std::async does.
 ///
 ///     auto f = weft::async([&] { return query(); });
 ///     use(f.get());
@@ -23,23 +23,30 @@ using async_result_t = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>
 /// task to the run.
 ///
 /// Blocks:  never; the task starts later.
-/// Throws:  not_running_error outside of a run, but for std::launch::deferred alone; misuse_error for no policy; what copying throws.
-/// Threads: a task or a callback; the future any.    Memory order: the call happens-before f.
+/// Throws:  misuse_error for no policy; what copying throws; outside of a run std::system_error if there is no thread to be had.
+/// Threads: any; so the future.    Memory order: the call happens-before f.
 /// Source:  std::async. Instead: nursery::spawn, whose tasks have a place in the tree.
 template <class F, class... A>
 future<async_result_t<F, A...>> async(std::launch policy, F&& f, A&&... a) {
     using R = async_result_t<F, A...>;
     using call = detail::bound_call<std::decay_t<F>, std::decay_t<A>...>;
     auto has = [&](std::launch l) { return (policy & l) == l; };
-    if (has(std::launch::async)) {
-        detail::nursery_record& home = detail::async_home();
+    detail::nursery_record* home = has(std::launch::async) ? detail::async_home() : nullptr;
+    if (home) {
         detail::producer_ref<detail::async_state<R>> s(new detail::async_state<R>);
         auto* p = std::addressof(*s);
-        auto& t = detail::make_child(home, "async", source_place(),
+        auto& t = detail::make_child(*home, "async", source_place(),
                                      [p, c = call(std::in_place, std::forward<F>(f), std::forward<A>(a)...)]() mutable { p->run(c); });
         p->start(t, *p);
         p->add_consumer();
         return future<R>(*p);
+    }
+    if (has(std::launch::async)) {
+        using plain = detail::plain_async_state<R, call>;
+        detail::producer_ref<plain> s(new plain(std::forward<F>(f), std::forward<A>(a)...));
+        s->start();
+        s->add_consumer();
+        return future<R>(*s);
     }
     if (!has(std::launch::deferred)) detail::throw_misuse("weft::async with no launch policy", "pass std::launch::async, std::launch::deferred, or both.");
     detail::producer_ref<detail::deferred_state<R, call>> s(new detail::deferred_state<R, call>(std::forward<F>(f), std::forward<A>(a)...));

@@ -204,7 +204,8 @@ struct lock_owner {
     std::uint64_t id{};
     task_record* record{};  ///< null for a plain thread or a callback
 };
-std::uint64_t make_thread_tag() noexcept;
+std::uint64_t new_thread_tag() noexcept;   ///< for a thread that is about to start
+std::uint64_t make_thread_tag() noexcept;  ///< of this thread
 inline lock_owner self_owner() noexcept {
     if (task_record* t = running_task) [[likely]] return {owner_tag | t->id_, t};
     return {owner_tag != 0 ? owner_tag : make_thread_tag(), nullptr};

@@ -37,8 +37,10 @@ private:
     bool sent_{};
 };
 
-/// The root nursery of this thread's run. Throws not_running_error.
-nursery_record& async_home();
+/// The root nursery of this thread's run; null outside of one.
+nursery_record* async_home() noexcept;
+/// Throws system_error if there is no thread to be had; nothing was called then.
+void start_plain_thread(void (*f)(void*) noexcept, void* arg);
 
 /// A decayed function with its decayed arguments, called once.
 template <class F, class... A>
@@ -67,6 +69,29 @@ struct async_state final : future_result<R>, async_control {
 
 private:
     void ask_producer() override { cancel_task(); }
+    void last_consumer_gone() noexcept override { this->join(); }
+};
+
+/// Where there is no run: of a plain thread.
+template <class R, class Call>
+struct plain_async_state final : future_result<R> {
+    std::optional<Call> call;
+
+    template <class... T>
+    explicit plain_async_state(T&&... t) : future_result<R>(true), call(std::in_place, std::in_place, std::forward<T>(t)...) {}
+    /// Throws: system_error, and the state is as before.
+    void start() {
+        this->retain();
+        start_plain_thread([](void* p) noexcept {
+            auto& s = *static_cast<plain_async_state*>(p);
+            s.store_result_of(*s.call);
+            s.call.reset();
+            s.publish();
+            s.release();
+        }, this);
+    }
+
+private:
     void last_consumer_gone() noexcept override { this->join(); }
 };
 
