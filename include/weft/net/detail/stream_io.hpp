@@ -131,7 +131,7 @@ io_outcome read_once(S& s, Buffers const& to) {
         }
     }
     io_outcome o = s.async_read_some(to, outcome_token{"read_some"});
-    if (o.code == boost::asio::error::eof) o.code.clear();
+    if (o.code && o.code == boost::asio::error::eof) o.code.clear();
     if constexpr (kind_of<S> != fd_kind::none) note_read(fd, o.bytes, v.bytes);
     return o;
 }
@@ -168,18 +168,21 @@ io_outcome write_whole(S& s, Buffers const& from) {
 
 namespace boost::asio {
 
-template <>
-class async_result<weft::detail::outcome_token, void(boost::system::error_code, std::size_t)> {
+/// A transfer, or a wait for readiness.
+template <class... Bytes>
+class async_result<weft::detail::outcome_token, void(boost::system::error_code, Bytes...)> {
 public:
     using return_type = weft::detail::io_outcome;
     template <class Initiation, class... Args>
     static return_type initiate(Initiation&& initiation, weft::detail::outcome_token token, Args&&... args) {
-        using signature = void(boost::system::error_code, std::size_t);
+        using signature = void(boost::system::error_code, Bytes...);
         weft::detail::typed_operation<signature> op(token.what, weft::detail::operation::start_point::passed);
         std::forward<Initiation>(initiation)(weft::detail::fiber_handler<signature>(op), std::forward<Args>(args)...);
         op.wait();
-        auto const& [code, bytes] = std::get<1>(op.stored);
-        return {bytes, code, op.asked()};
+        auto const& result = std::get<1>(op.stored);
+        std::size_t bytes = 0;
+        if constexpr (sizeof...(Bytes) == 1) bytes = std::get<1>(result);
+        return {bytes, std::get<0>(result), op.asked()};
     }
 };
 
