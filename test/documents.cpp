@@ -66,6 +66,31 @@ BOOST_AUTO_TEST_CASE(every_header_of_sync_future_and_threads_is_on_a_reference_p
     BOOST_TEST(public_headers().size() > 20u);
 }
 
+// The rows end with `suite/test`. Its line in the test gives the cancellation types that it expects.
+BOOST_AUTO_TEST_CASE(every_row_of_the_operations_page_has_its_test_and_every_test_its_row) {
+    std::string page = text_of(top / "doc/reference/operations.md"), tests;
+    for (auto const& e : fs::directory_iterator(top / "test/asio")) if (e.path().extension() == ".cpp") tests += text_of(e.path());
+    std::regex const row(R"(\n\|[^|\n]+\| ([^|\n]+) \|[^\n]*\| `(\w+)/(\w+)` \|)");
+    std::size_t rows = 0;
+    for (std::sregex_iterator i(page.begin(), page.end(), row), end; i != end; ++i, ++rows) {
+        std::string types = (*i)[1], suite = (*i)[2], name = (*i)[3];
+        std::size_t at = tests.find("BOOST_AUTO_TEST_SUITE(" + suite + ")");
+        at = at == std::string::npos ? at : tests.find("BOOST_AUTO_TEST_CASE(" + name + ")", at);
+        BOOST_TEST_REQUIRE(at != std::string::npos, "doc/reference/operations.md names a test " << suite << "/" << name << " that does not exist");
+        std::string test = tests.substr(at, tests.find("\n}\n", at) - at);
+        std::size_t open = test.find('{', test.find("check_row<"));
+        if (open == std::string::npos) continue;  // its own kind of test
+        std::string expected = test.substr(open + 1, test.find_first_of(",}", open) - open - 1);
+        if (expected == "all") expected = "\"total partial terminal\"";
+        BOOST_TEST("\"" + std::regex_replace(types, std::regex(","), "") + "\"" == expected, name);
+    }
+    BOOST_TEST(rows > 35u);
+    std::regex const test(R"(BOOST_AUTO_TEST_CASE\((\w+)\)[^;]*check_row)");
+    for (std::sregex_iterator i(tests.begin(), tests.end(), test), end; i != end; ++i) {
+        BOOST_TEST(page.find("/" + (*i)[1].str() + "`") != std::string::npos, (*i)[1].str() << " is in no row of doc/reference/operations.md");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_cookbook_names_every_primitive) {
     // What the user writes, where it is not the header's name. select_alternative is for who writes primitives.
     std::map<std::string, std::string> const written{{"channel", "make_channel"}, {"once", "call_once"}, {"semaphore", "counting_semaphore"}, {"std_future", "weft::await"},

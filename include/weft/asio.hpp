@@ -3,6 +3,7 @@
 #ifndef WEFT_ASIO_HPP
 #define WEFT_ASIO_HPP
 
+#include <weft/asio/async_items.hpp>
 #include <weft/asio/callback_loop.hpp>
 #include <weft/asio/executor.hpp>
 #include <weft/asio/future.hpp>

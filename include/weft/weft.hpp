@@ -36,6 +36,7 @@
 #include <weft/sync/event.hpp>
 #include <weft/sync/generator.hpp>
 #include <weft/sync/latch.hpp>
+#include <weft/sync/lending.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/once.hpp>
 #include <weft/sync/parking_lot.hpp>

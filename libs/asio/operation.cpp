@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <weft/asio/detail/operation.hpp>
 
+#include "asio/asked_operations.hpp"
 #include "core/kernel.hpp"
 #include "core/self.hpp"
 
@@ -66,17 +67,13 @@ void operation::wait() {
         kernel_->park(t, [](void* p) {
             auto& op = *static_cast<operation*>(p);
             op.asked_ = true;
-            // Only between initiation and handler, on the home thread: later the slot may hold a dangling canceller.
-            struct emission {
-                operation& op;
-                explicit emission(operation& o) : op(o) { op.emitting_ = true; }
-                ~emission() {
-                    op.emitting_ = false;
-                    if (op.state_ == state::done) op.slot().clear();  // not earlier: the canceller was still running
-                }
-            } now(op);
             try {
-                op.signal_.emit(asio::cancellation_type::terminal);
+                op.ask();
+                if (op.state_ != state::done) {
+                    auto& all = asio::use_service<asked_operations>(op.home_.query(asio::execution::context));
+                    op.asked_in_ = &all;
+                    all.add(op);
+                }
             } catch (...) {  // a canceller is other people's code; the handler is still out, so the wait goes on
                 op.kernel_->callback_failed(std::current_exception());
             }
@@ -84,6 +81,19 @@ void operation::wait() {
         }, this, reason_);
     }
     if (abandoned_) throw_abandoned();
+}
+
+void operation::ask() {
+    // Only between initiation and handler, on the home thread: later the slot may hold a dangling canceller.
+    struct emission {
+        operation& op;
+        explicit emission(operation& o) : op(o) { op.emitting_ = true; }
+        ~emission() {
+            op.emitting_ = false;
+            if (op.state_ == state::done) op.slot().clear();  // not earlier: the canceller was still running
+        }
+    } now(*this);
+    signal_.emit(asio::cancellation_type::terminal);
 }
 
 void operation::finish(bool abandoned) noexcept {
@@ -98,6 +108,7 @@ void operation::finish(bool abandoned) noexcept {
 
 void operation::settle() noexcept {
     if (!emitting_) slot().clear();
+    if (asked_in_) std::exchange(asked_in_, nullptr)->remove(*this);
     if (state_ == state::initiating) { state_ = state::done; return; }
     state_ = state::done;
     task_record& t = *task_.record();

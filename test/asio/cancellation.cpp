@@ -285,7 +285,7 @@ BOOST_AUTO_TEST_CASE(a_success_that_comes_after_the_cancellation_is_returned_and
             BOOST_TEST(n.child_count() == 1u);
             op.finish({}, 42);
         });
-        BOOST_TEST(op.asked == 1);
+        BOOST_TEST(op.asked >= 1);
         BOOST_TEST(got == 42);
         BOOST_TEST(raised);
         BOOST_TEST(!s.cancelled_caught());
@@ -416,6 +416,47 @@ BOOST_AUTO_TEST_CASE(a_canceller_that_throws_ends_the_run_and_the_task_still_wai
         BOOST_ERROR("run returned");
     } catch (weft::exception_group const&) {}
     BOOST_TEST(!returned_early);
+}
+
+// --- between two steps ---
+
+// As Beast's composed operations: each step listens for itself, and none remembers what came between two.
+BOOST_AUTO_TEST_CASE(a_request_that_comes_between_two_steps_of_an_operation_is_repeated) {
+    for (int late = 1; late <= 20; late += 19) run_checked([&] {
+        int steps = 0;
+        weft::cancel_scope s;
+        auto init = [&](auto handler) {
+            auto h = std::make_shared<decltype(handler)>(std::move(handler));
+            auto step = std::make_shared<std::function<void()>>();
+            *step = [&, h, late, keep = std::weak_ptr(step)] {
+                if (++steps < late) { asio::post(weft::get_executor(), [s = keep.lock()] { (*s)(); }); return; }
+                asio::get_associated_cancellation_slot(*h).assign([h](asio::cancellation_type) { auto own = std::move(*h); std::move(own)(aborted); });
+            };
+            asio::post(weft::get_executor(), [&] { s.cancel(); });
+            asio::post(weft::get_executor(), [step] { (*step)(); });
+        };
+        s.run([&] { asio::async_initiate<weft::use_fiber_t const, void(error_code)>(init, weft::use_fiber); });
+        BOOST_TEST(steps == late);
+        BOOST_TEST(s.cancelled_caught());
+    });
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_that_takes_no_notice_is_asked_ever_more_rarely) {
+    run_checked([] {
+        manual_operation op;
+        weft::cancel_scope s;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { s.run([&] { BOOST_TEST(op.async_wait(weft::use_fiber) == 42); }); });
+            weft::testing::wait_all_tasks_blocked();
+            s.cancel();
+            weft::testing::wait_all_tasks_blocked(50ms);
+            int at_50_ms = op.asked;
+            BOOST_TEST((at_50_ms > 4 && at_50_ms < 20));
+            op.finish({}, 42);
+            weft::testing::wait_all_tasks_blocked(5ms);
+            BOOST_TEST(op.asked == at_50_ms);
+        });
+    });
 }
 
 // --- channels: their aborted has another name ---

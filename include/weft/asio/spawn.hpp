@@ -9,11 +9,15 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/is_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <memory>
@@ -33,6 +37,10 @@ struct spawn_signature {
 template <>
 struct spawn_signature<void> { using type = void(std::exception_ptr); };
 
+/// Whether an executor takes functions for later: any_completion_executor does not, it only dispatches.
+template <class E>
+inline constexpr bool can_be_posted_to = boost::asio::can_require<E, boost::asio::execution::blocking_t::never_t>::value || boost::asio::is_executor<E>::value;
+
 /// The handler of one spawn. On the run's own loop its nursery does not end before it has been called; work of the loop
 /// it is not, or a deadlock could not be told from waiting. On another executor it counts as work there until it is called.
 template <class R, class Handler, class Default>
@@ -46,8 +54,9 @@ struct spawn_completion {
     cancel_scope scope;
 
     spawn_completion(Handler&& h, nursery& n, Default const& by_default) : handler(std::move(h)), executor(boost::asio::get_associated_executor(handler, by_default)) {
-        if (runs_on_this_loop(executor)) hold.emplace(n.record());
-        else foreign_work.emplace(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked));
+        bool here = runs_on_this_loop(executor);
+        if (here || !can_be_posted_to<executor_type>) hold.emplace(n.record());
+        if (!here) foreign_work.emplace(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked));
     }
 
 private:
@@ -82,12 +91,25 @@ void run_spawned(std::shared_ptr<spawn_completion<R, Handler, Default>> c, std::
     auto slot = boost::asio::get_associated_cancellation_slot(c->handler);
     if (slot.is_connected()) slot.clear();
     auto executor = c->executor;
-    boost::asio::post(executor, [c = std::move(c), error, value = std::move(value)]() mutable {
+    [[maybe_unused]] auto* completion = c.get();
+    auto call = [c = std::move(c), error, value = std::move(value)]() mutable {
         Handler h = std::move(c->handler);  // the rest of *c holds the nursery, or the handler's executor, until h has returned
         if constexpr (std::is_void_v<R>) std::move(h)(error);
         else if constexpr (std::is_default_constructible_v<R>) std::move(h)(error, value ? std::move(*value) : R());
         else std::move(h)(error, std::move(value));
-    });
+    };
+    if constexpr (can_be_posted_to<decltype(executor)>) {
+        boost::asio::post(executor, std::move(call));
+    } else {  // never inside this task
+        boost::asio::post(weft::get_executor(), [completion, executor, call = std::move(call)]() mutable {
+            std::optional<nursery_hold> until_passed_on;
+            if (completion->foreign_work) {  // the last to let go of it may be another thread
+                until_passed_on.emplace(std::move(*completion->hold));
+                completion->hold.reset();
+            }
+            boost::asio::dispatch(executor, std::move(call));
+        });
+    }
     if (outer) std::rethrow_exception(outer);
 }
 

@@ -39,6 +39,8 @@ struct recycling_allocator {
     template <class U> bool operator==(recycling_allocator<U> const&) const noexcept { return true; }
 };
 
+class asked_operations;
+
 /// One asynchronous operation that a task waits for. Lives in the task's frame until the handler was called or destroyed.
 ///
 /// Only the home thread changes its state; a handler called elsewhere stores its result and posts settle() home.
@@ -52,8 +54,8 @@ public:
     explicit operation(char const* what, start_point at = start_point::here);
     operation(operation const&) = delete;
 
-    /// After the initiation: parks until the handler has been called or destroyed. Cancelling the scope emits `terminal`,
-    /// once, and waits on: the handler decides.
+    /// After the initiation: parks until the handler has been called or destroyed. Cancelling the scope emits `terminal`, again
+    /// and again where it was not heard, and waits on: the handler decides.
     void wait();
     /// From the handler, after it has stored its result. Any thread.
     void complete() noexcept { finish(false); }
@@ -70,6 +72,7 @@ public:
     void check(std::exception_ptr const& e) const;
 
 private:
+    friend class asked_operations;
     enum class state : unsigned char {
         initiating,  ///< the initiating function runs, on the task
         waiting,     ///< the task has parked
@@ -78,6 +81,7 @@ private:
     using work_type = std::decay_t<decltype(boost::asio::require(std::declval<boost::asio::io_context::executor_type const&>(),
                                                                  boost::asio::execution::outstanding_work.tracked))>;
 
+    void ask();            ///< emits `terminal`; on the home thread, while waiting
     void finish(bool abandoned) noexcept;
     void settle() noexcept;
     [[noreturn]] void throw_abandoned() const;
@@ -91,6 +95,9 @@ private:
     bool asked_{};
     bool emitting_{};
     bool abandoned_{};
+    asked_operations* asked_in_{};  ///< while it is listed there, in order to be asked again
+    operation* asked_next_{};
+    operation* asked_prev_{};
     work_type work_;  ///< counts as work of the home loop, so that waiting for a foreign executor is no deadlock
 };
 
