@@ -6,6 +6,7 @@
 #include <weft/asio/spawn.hpp>
 #include <weft/sync/lending.hpp>
 
+#include <concepts>
 #include <optional>
 #include <utility>
 
