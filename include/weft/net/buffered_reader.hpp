@@ -25,7 +25,7 @@ namespace weft {
 ///     for (std::string& line : reader.lines(1024)) …
 ///
 /// Blocks:        every read: a cancellation point always; waits only where the buffer does not have the answer.
-/// Cancellation:  loses no byte, where the stream itself loses none (a TLS stream is unusable then).
+/// Cancellation:  loses no byte, where the stream itself loses none (an asio::ssl::stream does, a tls_stream does not).
 /// Throws:        system_error of the stream; incomplete_read_error where the stream ends too early; limit_exceeded_error; cancelled;
 ///                busy_resource_error for a second reading task.
 /// Complexity:    memory grows with what comes, not with what is asked for, up to the limit or length, or 64 KiB if that is more.

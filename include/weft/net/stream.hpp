@@ -21,8 +21,8 @@ concept writable_stream = detail::fiber_writable<S> || detail::async_writable<S>
 /// Sockets, pipes and descriptors are asked at once, and the task waits only if nothing is there; other streams run their
 /// async_read_some. Instead: buffered_reader, for lines and messages.
 /// Blocks:        only if it must wait; a cancellation point always, and of those that need not wait every 16th yields.
-/// Cancellation:  raised before anything is read, or while it waits: nothing is lost, unless the stream says otherwise (a TLS stream
-///                is unusable then). What has been read stands, and the next point raises.
+/// Cancellation:  raised before anything is read, or while it waits: nothing is lost, unless the stream says otherwise (an
+///                asio::ssl::stream is unusable then; a tls_stream is not). What has been read stands, and the next point raises.
 /// Throws:        system_error; cancelled; wrong_domain_error; not_running_error.
 /// Hazard:        one reader at a time: what two of them get is in no order.
 /// Complexity:    one system call; no allocation once warm.    Threads: the runtime's own.    Source: Trio's receive_some.
