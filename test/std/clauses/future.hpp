@@ -226,6 +226,7 @@ CLAUSE(async_runs_beside_its_caller_or_in_the_wait) {
     BOOST_CHECK_THROW(e.get(), int);
     auto r = lib::async(lib::launch::async, [&]() -> int& { return o.v; });
     BOOST_TEST(&r.get() == &o.v);
+    BOOST_TEST(lib::async(lib::launch::deferred, plain_function, 1L).get() == 2);
     int calls = 0;
     { auto never = lib::async(lib::launch::deferred, [&] { ++calls; }); }
     BOOST_TEST(calls == 0);
