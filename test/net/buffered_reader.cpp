@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(one_task_reads_at_a_time) {  // rule 113
         auto [a, b] = memory_stream_pair();
         weft::buffered_reader r(b);
         std::string got;
-        weft::with_nursery([&](weft::nursery& n) {
+        weft::with_nursery([&, &a = a](weft::nursery& n) {
             n.start_soon("first", [&] { got = r.read_exactly(3); });
             weft::testing::wait_all_tasks_blocked();
             BOOST_CHECK_THROW(r.read_line(3), weft::busy_resource_error);
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(a_read_that_is_cancelled_loses_no_byte) {
         // The other side writes on, whatever happens to the reader.
         weft::cancel_scope writing;
         writing.set_shield(true);
-        writing.run([&] { weft::write_all(a, text); });
+        writing.run([&, &a = a] { weft::write_all(a, text); });
         a.shutdown_write();
         try {
             while (got.size() < 4) next();

@@ -314,6 +314,36 @@ BOOST_AUTO_TEST_CASE(a_file_is_read_from_its_position) {
 
 BOOST_AUTO_TEST_CASE(other_streams_run_their_operation) { all_of_it<memory_pair>(); }
 
+BOOST_AUTO_TEST_CASE(a_wait_is_cancelled_by_a_failing_sibling_and_from_another_thread) {
+    run_checked([] {
+        socket_pair p;
+        int cancelled = 0;
+        auto read = [&] {
+            char c;
+            try { weft::read_some(p.b, asio::buffer(&c, 1)); } catch (weft::cancelled const&) { ++cancelled; throw; }
+        };
+        auto failing = [&](weft::nursery& n) {
+            n.start_soon("reader", read);
+            weft::testing::wait_all_tasks_blocked();
+            throw std::runtime_error("sibling");
+        };
+        BOOST_CHECK_THROW(weft::with_nursery(failing), weft::exception_group);
+        BOOST_TEST(cancelled == 1);
+        weft::cancel_scope s;
+        std::thread other;
+        auto token = weft::current_token();
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon("reader", [&] { s.run(read); });
+            weft::testing::wait_all_tasks_blocked();
+            other = std::thread([&] { token.post([&] { s.cancel(); }); });
+        });
+        other.join();
+        BOOST_TEST(cancelled == 2);
+        weft::write_all(p.a, "x");
+        BOOST_TEST(read_up_to(p.b, 5) == "x");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(in_a_callback_and_outside_of_a_run_it_is_an_error) {
     asio::io_context io;
     socket_type alone(io);

@@ -24,7 +24,7 @@ namespace weft {
 /// with closed_resource_error (rule 114). One task receives at a time (rule 113); any number send.
 /// Cancellation:  of every operation: raised before it has an effect, or while it waits; no datagram is lost, and none is sent in part.
 /// Errors:        of datagrams that were sent before (ICMP: connection_refused where nobody listens there, host_unreachable), which Linux tells
-///                a connected socket alone: receive throws them, one each; send never does, as its own datagram has not failed.
+///                a connected socket alone: receive throws the latest, once; send never does, as its own datagram has not failed.
 /// Threads:       the runtime's own.
 class udp_socket {
 public:

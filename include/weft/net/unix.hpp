@@ -61,7 +61,8 @@ private:
 /// another server has replaced it meanwhile. Two servers of weft's that start at once at one path do not take it from each other.
 /// Throws: system_error: address_in_use where somebody listens or the file is no socket's; as serve.
 template <class Handler>
-void serve_unix(std::filesystem::path const& path, Handler handler, serve_options const& options = {}, unix_options const& listening = {}, task_status<void>* started = nullptr) {
+void serve_unix(std::filesystem::path const& path, Handler handler, serve_options const& options = {}, unix_options const& listening = {},
+                task_status<void>* started = nullptr) {
     detail::unix_listener listener(path, listening);
     if (started) started->started();
     serve(listener, std::move(handler), options);
