@@ -191,15 +191,23 @@ void owned_loop::end() noexcept {
 
 std::unique_ptr<driver> detail::make_default_driver() { return std::make_unique<asio_driver>(); }
 
+namespace {
+// The loop of the run that last asked on this thread: every operation does. Runs' ids begin with 1 and are not used again.
+struct known_loop { std::uint64_t run; detail::loop_context* loop; };
+constinit thread_local known_loop known{};
+}  // namespace
+
 detail::loop_context& detail::current_loop() {
     detail::kernel* k = detail::this_kernel;
     if (!k) detail::throw_outside("get_executor");
+    if (known.run == k->run_id()) return *known.loop;
     driver& d = k->loop_driver();
     if (d.kind() != &detail::asio_kind) {
         throw not_running_error(detail::message("W016", "get_executor: this run has no io_context",
             "it was started with a driver of its own (run_options::make_driver).", "leave make_driver empty in runs that do I/O."));
     }
-    return static_cast<detail::loop_driver&>(d).context();
+    known = {k->run_id(), &static_cast<detail::loop_driver&>(d).context()};
+    return *known.loop;
 }
 
 boost::asio::io_context::executor_type get_executor() { return detail::current_loop().get_executor(); }

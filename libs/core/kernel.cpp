@@ -252,6 +252,7 @@ void kernel::resume_now(task_record& t) noexcept {
     if (oracle_ || in_turn_ || current_ || resumes_held_ != 0 || &fibers_.current() != &fibers_.loop()) { make_ready(t); return; }
     if (t.delivery_queued_) { undelivered_.remove(t); t.delivery_queued_ = false; }
     turn_time_ = now();
+    inline_completions_ = 0;  // the loop has just had its turn: a server that answers each request at once need not yield
     run_next(&t);
     finish_if_done();
     rearm();

@@ -105,7 +105,7 @@ public:
     void resume_now(task_record& t) noexcept;      ///< from a handler on the loop: switch to it directly if possible
     void hold_resumes(int by) noexcept { resumes_held_ += by; }  ///< while it is not 0, resume_now() only makes ready
     void yield(task_record& t);
-    /// True for every 16th operation that completed inside its initiation: it yields then.
+    /// True for every 16th operation that completed inside its initiation since the loop has had its turn: it yields then.
     bool count_inline_completion() noexcept { return ++inline_completions_ % 16 == 0; }
     void worker_main(worker& w);                   ///< body of every worker fiber
     void suspended_by_foreign(fiber_slot& s) noexcept;

@@ -20,7 +20,7 @@ concept writable_stream = detail::fiber_writable<S> || detail::async_writable<S>
 ///
 /// Sockets, pipes and descriptors are asked at once, and the task waits only if nothing is there; other streams run their
 /// async_read_some. Instead: buffered_reader, for lines and messages.
-/// Blocks:        only if it must wait; a cancellation point always, and of those that need not wait every 16th yields.
+/// Blocks:        only if it must wait; a cancellation point always, and of those that need not wait every 16th in a row yields.
 /// Cancellation:  raised before anything is read, or while it waits: nothing is lost, unless the stream says otherwise (an
 ///                asio::ssl::stream is unusable then; a tls_stream is not). What has been read stands, and the next point raises.
 /// Throws:        system_error; cancelled; wrong_domain_error; not_running_error.
@@ -42,7 +42,7 @@ std::size_t read_some(S& stream, Buffers const& to, boost::system::error_code& e
 /// Writes all of the buffers, or of a string.
 ///
 /// Sockets, pipes and descriptors take what they can at once, and the task waits only for room for the rest.
-/// Blocks:        only if it must wait; a cancellation point always, and of those that need not wait every 16th yields.
+/// Blocks:        only if it must wait; a cancellation point always, and of those that need not wait every 16th in a row yields.
 /// Cancellation:  raised before anything is written; or while it waits, when a part has been written: then nobody can say what the
 ///                other side has, so close the stream. The form with an error_code returns how much was written.
 /// Throws:        system_error (broken_pipe or connection_reset where the other side has gone; never SIGPIPE from a socket); cancelled;

@@ -2,6 +2,7 @@
 #ifndef WEFT_ASIO_DETAIL_HOME_EXECUTOR_HPP
 #define WEFT_ASIO_DETAIL_HOME_EXECUTOR_HPP
 
+#include <boost/asio/execution/allocator.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/io_context.hpp>
@@ -9,6 +10,7 @@
 #include <boost/asio/require.hpp>
 
 #include <atomic>
+#include <type_traits>
 #include <utility>
 
 namespace weft::detail {
@@ -39,8 +41,9 @@ class loop_pin {
 public:
     explicit loop_pin(loop_context& l) noexcept : loop_(&l) { l.retain(); }
     loop_pin(loop_pin const& o) noexcept : loop_(o.loop_) { loop_->retain(); }
+    loop_pin(loop_pin&& o) noexcept : loop_(std::exchange(o.loop_, nullptr)) {}
     loop_pin& operator=(loop_pin const&) = delete;
-    ~loop_pin() { loop_->release(); }
+    ~loop_pin() { if (loop_) loop_->release(); }
     loop_context& get() const noexcept { return *loop_; }
 
 private:
@@ -55,6 +58,9 @@ public:
 private:
     loop_context* loop_;
 };
+
+template <class P> inline constexpr bool is_allocator_property = false;
+template <class A> inline constexpr bool is_allocator_property<boost::asio::execution::allocator_t<A>> = true;
 
 /// The associated executor of weft's own handlers: the run's io_context executor, but that tracking outstanding work pins
 /// the context instead of counting as work of its loop. The operation counts as work already, and a count would have to be
@@ -80,7 +86,9 @@ public:
     template <class P>
         requires(boost::asio::can_require<Inner const&, P>::value)
     auto require(P const& p) const {
-        return home_executor<std::decay_t<typename boost::asio::require_result<Inner const&, P>::type>, Hold>(boost::asio::require(inner_, p), hold_.get());
+        // One with an allocator is made to call execute() on and dropped, while whoever asked for it keeps this one: it needs no pin.
+        using hold = std::conditional_t<is_allocator_property<P>, loop_pointer, Hold>;
+        return home_executor<std::decay_t<typename boost::asio::require_result<Inner const&, P>::type>, hold>(boost::asio::require(inner_, p), hold_.get());
     }
 
     template <class F>

@@ -25,7 +25,8 @@ private:
 };
 
 /// Memory for handlers, recycled per thread in classes of 64 bytes up to 1 KB, so that an operation allocates nothing
-/// once its like has run before. A block may be returned on another thread than it was taken on.
+/// once its like has run before: also where a thousand read at once and then all write, which takes blocks of another class.
+/// A block may be returned on another thread than it was taken on.
 void* recycled_allocate(std::size_t bytes);
 void recycled_deallocate(void* p, std::size_t bytes) noexcept;
 
@@ -51,7 +52,7 @@ public:
     /// Whether the operation begins with a cancellation point, or goes on with a compound one that has passed it: then in a scope that
     /// is cancelled already it is started, and told so as soon as the task waits.
     enum class start_point : bool { here, passed };
-    explicit operation(char const* what, start_point at = start_point::here);
+    explicit operation(char const* what, start_point at = start_point::here) : operation(what, at, current_loop()) {}
     operation(operation const&) = delete;
 
     /// After the initiation: parks until the handler has been called or destroyed. Cancelling the scope emits `terminal`, again
@@ -82,6 +83,7 @@ private:
                                                                  boost::asio::execution::outstanding_work.tracked))>;
 
     void ask();            ///< emits `terminal`; on the home thread, while waiting
+    operation(char const* what, start_point at, loop_context& loop);
     void finish(bool abandoned) noexcept;
     void settle() noexcept;
     [[noreturn]] void throw_abandoned() const;
