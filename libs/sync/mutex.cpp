@@ -86,7 +86,10 @@ void mutex_core<L>::unlock_slow() noexcept {
     if (!w) return;
     lock_owner next = *static_cast<lock_owner*>(w->item);
     set_owner(next);
-    if (next.record && !queue_.empty() && w->run() == this_kernel) next.record->watched_ = true;
+    if (next.record && !queue_.empty() && w->run() == this_kernel) {
+        next.record->watched_ = true;
+        this_kernel->on_lock_owner_ended = &mutex_core::owner_ended_any;
+    }
     lock.unlock();
     w->wake();
 }

@@ -329,4 +329,24 @@ BOOST_AUTO_TEST_CASE(timed_locks_race_with_unlocks_between_threads) {
     m.unlock();
 }
 
+// The first owner is no task, so none of the run had to be watched before.
+BOOST_AUTO_TEST_CASE(a_lock_that_came_from_a_plain_thread_is_handed_on_between_tasks) {
+    weft::mutex m;
+    m.lock();
+    std::atomic<bool> waiting{false};
+    int passed = 0;
+    std::thread other([&] {
+        weft::run([&] {
+            weft::with_nursery([&](weft::nursery& n) {
+                for (int i = 0; i < 3; ++i) n.start_soon([&] { std::lock_guard lock(m); ++passed; });
+                n.start_soon([&] { while (m.statistics().waiting < 3) weft::checkpoint(); waiting = true; });
+            });
+        });
+    });
+    while (!waiting) std::this_thread::yield();
+    m.unlock();
+    other.join();
+    BOOST_TEST(passed == 3);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
