@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
+#include <unordered_set>
 
 namespace weft {
 
@@ -12,18 +14,32 @@ namespace detail {
 
 namespace {
 constexpr std::size_t delivery_slice = 256;  // ready tasks up to which a cancellation wakes waiting ones at once
+
+// Once a function in the life of the process.
+void report_noexcept(task_record const& t, std::uintptr_t function) {
+    static std::mutex lock;
+    static std::unordered_set<std::uintptr_t> reported;
+    {
+        std::lock_guard guard(lock);
+        if (!reported.insert(function).second) return;
+    }
+    std::fputs(message("W105", "a cancellation of task #" + std::to_string(t.id_) + " \"" + std::string(t.name_.get()) + "\" waits, as it cannot pass " + function_name(function),
+                       "that function is noexcept (as destructors are), or calls one that is: the exception would have ended the program there.",
+                       "wait in it inside a cancel_scope with a deadline of its own, or make it noexcept(false).").c_str(), stderr);
+}
 }
 
 
 // --- entering and leaving ---
 
-void kernel::enter(cancel_state& s, task_record* owner, nursery_record* n) {
+void kernel::enter(cancel_state& s, task_record* owner, nursery_record* n, void const* frame) {
     if (s.entered_) throw_misuse("a cancel scope was entered a second time",
                                  "a scope is used for one block; make a new one for each.");
     s.entered_ = true;
     s.kernel_ = this;
     s.owner_ = owner;
     s.nursery_ = n;
+    s.frame_ = frame;
     cancel_state* parent = owner ? owner->scope_ : nullptr;
     s.parent_ = parent;
     if (owner) {
@@ -92,7 +108,22 @@ bool kernel::must_raise_slow(task_record& t) {
 
 void kernel::cancel_point_slow(task_record& t) {
     if (probe_) [[unlikely]] probe_->at_point();
-    if (must_raise(t) && deliverable(t)) raise(t);
+    if (!must_raise(t) || !deliverable(t)) return;
+    code_position here;
+    WEFT_HERE(here);
+    if (passable(t, here)) raise(t);
+}
+
+bool kernel::passable(task_record& t, code_position const& from) {
+    worker const& w = *t.fiber_;
+    noexcept_ahead::stack_bounds bounds{reinterpret_cast<std::uintptr_t>(w.stack.low), reinterpret_cast<std::uintptr_t>(&w)};
+    // It travels to the scope that catches it, or out of the task.
+    cancel_state const* source = source_of(t);
+    auto limit = source && source->owner_ == &t ? reinterpret_cast<std::uintptr_t>(source->frame_) : 0;
+    if (limit < bounds.low || limit >= bounds.top) limit = w.outermost;
+    std::uintptr_t function = noexcept_ahead_.find(from, limit, bounds);
+    if (function) [[unlikely]] report_noexcept(t, function);
+    return function == 0;
 }
 
 // The one that will catch it: the outermost cancelled scope that is visible from here.
@@ -177,6 +208,7 @@ void kernel::recompute(cancel_state& s) {
 
 void kernel::queue_delivery(task_record& t) {
     if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_ || t.delivery_queued_) return;
+    if (code_position const* at = t.fiber_->waits_at; at && !passable(t, *at)) return;
     undelivered_.push_back(t);
     t.delivery_queued_ = true;
 }

@@ -3,6 +3,7 @@
 #ifndef WEFT_LIBS_CORE_FIBER_HPP
 #define WEFT_LIBS_CORE_FIBER_HPP
 
+#include "core/frame_rule.hpp"
 #include "core/stack.hpp"
 
 #include <atomic>
@@ -44,6 +45,8 @@ public:
     task_record* task{};   ///< set by whoever switches to it; null while idle
     worker* next_idle{};
     bool quit{};           ///< at the end of the run: leave the loop
+    std::uintptr_t outermost{};           ///< an address in the frame that ends every task's exception
+    code_position const* waits_at{};      ///< while the task is parked: where; null if its cancellation is no exception
     stack_span stack{};
 };
 

@@ -201,6 +201,7 @@ void kernel::worker_main(worker& w) {
 void kernel::run_task(task_record& t) {
     std::exception_ptr error;
     bool was_cancelled = false;
+    t.fiber_->outermost = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
     try {
         t.invoke_(t);
     } catch (cancelled const&) {
@@ -216,11 +217,14 @@ void kernel::run_task(task_record& t) {
     task_ended(t, std::move(error), was_cancelled);
 }
 
-void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& reason) {
+void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& reason, bool raises) {
+    code_position here;
+    WEFT_HERE(here);
+    t.fiber_->waits_at = raises ? &here : nullptr;
     t.woken_by_cancel_ = false;
     if (probe_) [[unlikely]] { if (abort) probe_->parked(); }
     t.deliverable_ = deliverable(t);
-    bool at_once = abort && t.deliverable_ && must_raise(t);  // asked before it counts as parked: a deadline may expire here
+    bool at_once = abort && t.deliverable_ && must_raise(t) && (!raises || passable(t, here));  // asked before it counts as parked: a deadline may expire here
     t.abort_ = abort;
     t.abort_arg_ = arg;
     t.reason_ = &reason;

@@ -9,6 +9,7 @@
 
 #include "core/deadlines.hpp"
 #include "core/fiber.hpp"
+#include "core/noexcept_ahead.hpp"
 #include "core/overflow.hpp"
 #include "core/ready_queue.hpp"
 #include "core/run_port.hpp"
@@ -100,7 +101,8 @@ public:
     task_record& allocate(nursery_record& n);      ///< unused record; the caller binds a callable, then calls start()
     void release(task_record& t) noexcept;         ///< gives back a record that was never started
     void start(task_record& t) noexcept;
-    void park(task_record& t, abort_fn abort, void* arg, wait_reason const& reason);
+    /// `raises`: whether a cancellation leaves the caller as an exception, so that the frames around it matter.
+    void park(task_record& t, abort_fn abort, void* arg, wait_reason const& reason, bool raises = true);
     bool unpark(task_record& t) noexcept;          ///< false if it is not parked
     void resume_now(task_record& t) noexcept;      ///< from a handler on the loop: switch to it directly if possible
     void hold_resumes(int by) noexcept { resumes_held_ += by; }  ///< while it is not 0, resume_now() only makes ready
@@ -123,6 +125,9 @@ public:
     bool deliverable(task_record& t) noexcept {
         return fibers_.uncaught() <= (t.scope_->owner_ == &t ? t.scope_->uncaught_ : 0);
     }
+    /// False if the exception would end the program in a frame that is noexcept: the point is shielded then, and the frame is
+    /// reported. Asked only where a cancellation is about to be raised.
+    bool passable(task_record& t, code_position const& from);
     bool must_raise(task_record& t) {
         cancel_state& s = *t.scope_;
         if (s.effective_) return true;
@@ -132,7 +137,8 @@ public:
     [[noreturn]] void raise(task_record& t);
     /// Why t would be cancelled at a point now; null if it would not.
     std::shared_ptr<cancel_info const> pending_info(task_record& t) noexcept;
-    void enter(cancel_state& s, task_record* owner, nursery_record* n);
+    /// `frame`: an address in the stack frame that catches what leaves the scope; null for the root's.
+    void enter(cancel_state& s, task_record* owner, nursery_record* n, void const* frame);
     void leave(cancel_state& s) noexcept;
     void leave_checked(cancel_state& s) noexcept;  ///< asserts that it is the innermost
     bool catches(cancel_state& s) noexcept;        ///< whether a `cancelled` that arrives at its exit is its own
@@ -149,7 +155,7 @@ public:
     void wake_stop_waiters();                      ///< and tells the tokens
 
     // --- nurseries ---
-    void open(nursery_record& n, cancel_state& s, task_record& t);
+    void open(nursery_record& n, cancel_state& s, task_record& t, void const* frame);
     void close(nursery_record& n) noexcept;
     void child_failed(nursery_record& n, std::exception_ptr e, std::uint64_t id, std::string_view name);
     nursery_record& root() noexcept { return root_; }
@@ -239,6 +245,7 @@ private:
     overflow_reporter overflow_;
     std::unique_ptr<driver> driver_;
     run_port* port_{};                    ///< one reference is the run's; others outlive it
+    noexcept_ahead noexcept_ahead_;
     deadline_heap deadlines_;
     time_point armed_for_{never};     ///< what the driver was last asked for
     std::vector<timer_node*> due_;    ///< scratch of expire()

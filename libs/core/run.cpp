@@ -55,7 +55,7 @@ kernel::kernel(run_options const& options)
     root_.state = &root_state_;
     root_.open = true;
     root_state_.set_name("run " + options_.name);
-    enter(root_state_, nullptr, &root_);
+    enter(root_state_, nullptr, &root_, nullptr);
 }
 
 kernel::~kernel() {
@@ -179,14 +179,14 @@ void kernel::finish_if_done() {
 
 // --- nurseries ---
 
-void kernel::open(nursery_record& n, cancel_state& s, task_record& t) {
+void kernel::open(nursery_record& n, cancel_state& s, task_record& t, void const* frame) {
     n.run = this;
     n.state = &s;
     n.parent = &t;
     n.open = true;
     n.next_open = t.open_nurseries_;
     t.open_nurseries_ = &n;
-    enter(s, &t, &n);
+    enter(s, &t, &n, frame);
 }
 
 void kernel::close(nursery_record& n) noexcept {

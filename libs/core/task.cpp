@@ -123,7 +123,9 @@ void cancel_point() { auto& t = self("lowlevel::cancel_point"); this_kernel->can
 void raise_cancelled() { auto& t = self("lowlevel::raise_cancelled"); this_kernel->raise(t); }
 bool cancellation_pending() {
     auto& t = self("lowlevel::cancellation_pending");
-    return this_kernel->must_raise(t) && this_kernel->deliverable(t);
+    weft::detail::code_position here;
+    WEFT_HERE(here);
+    return this_kernel->must_raise(t) && this_kernel->deliverable(t) && this_kernel->passable(t, here);
 }
 
 run_statistics current_statistics() {

@@ -153,7 +153,7 @@ bool waiter::block(terms const& t) {
             if (shared) a.k->count_shared_wait(-1);
         }
     } guard(alarm, t.shared);
-    k.park(*task_, abort, &alarm, t.options.reason);
+    k.park(*task_, abort, &alarm, t.options.reason, t.options.raises);
     return !alarm.gave_up;
 }
 

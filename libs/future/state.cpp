@@ -161,7 +161,7 @@ void future_state::join() noexcept {
             waiter w("~future", true);
             std::unique_lock lock(queue_.lock());
             if (ready()) return;
-            if (queue_.wait(lock, w, {.reason = {"end of an async task", this, nullptr}, .cancellable = !asked}) != wait_state::cancelled) return;
+            if (queue_.wait(lock, w, {.reason = {"end of an async task", this, nullptr}, .cancellable = !asked, .raises = false}) != wait_state::cancelled) return;
             ask();
             asked = true;
         } catch (deadlock_error const&) {}  // the run remembers it, and next cancels what is waited for

@@ -7,9 +7,9 @@
 namespace weft {
 namespace detail {
 
-void enter_scope(cancel_state& s) {
+void enter_scope(cancel_state& s, void const* frame) {
     task_record& t = self("cancel_scope::run");
-    this_kernel->enter(s, &t, nullptr);
+    this_kernel->enter(s, &t, nullptr, frame);
 }
 
 void leave_scope(cancel_state& s) noexcept { this_kernel->leave_checked(s); }

@@ -122,7 +122,7 @@ nursery::nursery(nursery_options options, source_place place) {
     record_.place = place;
     record_.max_children = options.max_children;
     if (!options.name.empty()) scope_.set_name(options.name);
-    this_kernel->open(record_, scope_, t);
+    this_kernel->open(record_, scope_, t, this);
 }
 
 nursery::~nursery() {

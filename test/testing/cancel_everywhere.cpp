@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // cancel_everywhere: planted defects that only show when a certain point is cancelled. More in drivers.cpp.
 #include "fixture.hpp"
+#include "stderr_of.hpp"
 
 #include "core/kernel.hpp"
 
@@ -8,7 +9,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 using namespace weft_test;
@@ -21,16 +21,10 @@ namespace {
 /// The text of the assertion_error that cancel_everywhere(f) throws, "" if none, followed by what it writes to stderr.
 template <class F>
 std::string complaint(F&& f) {
-    int file = ::memfd_create("stderr", MFD_CLOEXEC), before = ::dup(STDERR_FILENO);
-    ::dup2(file, STDERR_FILENO);
     std::string text;
-    try { cancel_everywhere(f); } catch (assertion_error const& e) { text = std::string(e.what()) + "\n"; }
-    std::fflush(stderr);
-    ::dup2(before, STDERR_FILENO);
-    ::close(before);
-    std::string written(static_cast<std::size_t>(::lseek(file, 0, SEEK_END)), '\0');
-    BOOST_REQUIRE(::pread(file, written.data(), written.size(), 0) == static_cast<ssize_t>(written.size()));
-    ::close(file);
+    std::string written = stderr_of([&] {
+        try { cancel_everywhere(f); } catch (assertion_error const& e) { text = std::string(e.what()) + "\n"; }
+    });
     return text + written;
 }
 

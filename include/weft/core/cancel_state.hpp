@@ -95,6 +95,7 @@ private:
     detail::task_record* owner_{};        ///< the task that entered; null for the run's root and before entry
     detail::nursery_record* nursery_{};   ///< the nursery this is the scope of, if it is one's
     detail::kernel* kernel_{};            ///< null before entry and after exit
+    void const* frame_{};                 ///< lies in the stack frame that catches what leaves the scope
     cancel_state* walk_{};                ///< scratch of the propagation, valid within one call of it
 
     time_point deadline_{never};

@@ -12,14 +12,15 @@
 namespace weft {
 
 namespace detail {
-void enter_scope(cancel_state& s);
+/// `frame`: an address in the stack frame that will catch what leaves the scope.
+void enter_scope(cancel_state& s, void const* frame);
 void leave_scope(cancel_state& s) noexcept;
 /// At the scope's end, for what came out of it: null if the scope catches all of it, else what to throw on.
 std::exception_ptr filter_at_exit(cancel_state& s, std::exception_ptr e);
 /// Leaves the scope on every way out, normal or not.
 struct scope_guard {
     cancel_state& s;
-    explicit scope_guard(cancel_state& scope) : s(scope) { enter_scope(s); }
+    explicit scope_guard(cancel_state& scope) : s(scope) { enter_scope(s, this); }
     ~scope_guard() { leave_scope(s); }
     scope_guard(scope_guard const&) = delete;
 };

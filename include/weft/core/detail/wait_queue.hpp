@@ -114,6 +114,7 @@ struct wait_options {
     wait_reason reason{};
     time_point deadline{never};  ///< of the run's clock; of the steady clock in a plain thread
     bool cancellable{true};      ///< false: a cancellation waits until the wait is over (mutex locks)
+    bool raises{true};           ///< false: the caller takes a cancellation as a value, and throws nothing
     bool first{};                ///< list it at the front
 };
 
