@@ -51,7 +51,7 @@ void destroy_fiber_values(task_record& t) noexcept {
     if (!task_values.contains(&t)) return;
     struct shield final : cancel_state {} s;
     s.set_shield(true);
-    this_kernel->enter(s, &t, nullptr);
+    this_kernel->enter(s, &t, nullptr, nullptr);  // nothing is raised in it
     while (task_values[&t].destroy_last()) {}  // looked up each time: a destructor that waits lets others change the map
     this_kernel->leave(s);
     task_values.erase(&t);

@@ -48,6 +48,19 @@ struct fake_acceptor {
     void close(error_code&) { closed = true; }
 };
 
+/// One that can say at once that nobody waits: `waiting` connections do.
+struct ready_acceptor : fake_acceptor {
+    using fake_acceptor::fake_acceptor;
+    int waiting = 0, taken_at_once = 0;
+    void non_blocking(bool, error_code& ec) { ec.clear(); }
+    socket_type accept(error_code& ec) {
+        if (waiting == 0) { ec = asio::error::would_block; return {}; }
+        --waiting;
+        ec.clear();
+        return {1000 + ++taken_at_once};
+    }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(serving)
@@ -74,6 +87,25 @@ BOOST_AUTO_TEST_CASE(no_more_handlers_run_at_once_than_are_allowed) {
         BOOST_TEST(most == 2);
         BOOST_TEST(served == 6);
         BOOST_TEST((a.times == std::vector<long>{0, 0, 10, 10, 20, 20, 30}));  // it does not even accept what it cannot serve
+    });
+}
+
+BOOST_AUTO_TEST_CASE(connections_that_wait_already_are_taken_at_once_some_at_a_time_and_never_beyond_the_permits) {
+    run_checked([] {
+        ready_acceptor a({0, 0});
+        a.waiting = 40;
+        int served = 0;
+        weft::move_on_after(1s, [&] { weft::serve(a, [&](auto) { ++served; }); });
+        BOOST_TEST(a.taken_at_once == 40);
+        BOOST_TEST(served == 42);
+        BOOST_TEST(a.at == 2u);  // 32 behind the first, the rest behind the second
+        ready_acceptor b({0, 0, 0});
+        b.waiting = 40;
+        int now = 0, most = 0;
+        weft::move_on_after(15ms, [&] {
+            weft::serve(b, [&](auto) { most = std::max(most, ++now); weft::this_task::sleep_for(10ms); --now; }, {.max_connections = 3});
+        });
+        BOOST_TEST(most == 3);
     });
 }
 

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <mutex>
 #include <type_traits>
 
 namespace weft {
@@ -29,6 +30,12 @@ namespace detail {
 enum class accept_failure : std::uint8_t { retry, pause, fatal };
 /// What an error of accept() means for the server.
 accept_failure classify_accept(boost::system::error_code const& e) noexcept;
+/// An acceptor that can say at once that nobody waits, as Asio's can.
+template <class A>
+concept can_accept_now = requires(A& a, boost::system::error_code& ec) {
+    a.non_blocking(true, ec);
+    a.accept(ec);
+};
 }  // namespace detail
 
 /// Accepts connections and runs handler(socket) for each, as a task of its own, until a stop is requested (nursery::shutdown,
@@ -40,7 +47,7 @@ accept_failure classify_accept(boost::system::error_code const& e) noexcept;
 ///         n.shutdown(10s);                                     // no new connections; 10 s for those that are under way
 ///     });
 ///
-/// Listener: any acceptor of Asio's.
+/// Listener: any acceptor of Asio's; its blocking calls no longer block (non_blocking). Or what has an async_accept for use_fiber, and a close.
 /// Blocks:       until then.
 /// Cancellation: cancels the handlers and waits for them. A connection that was accepted gets its handler.
 /// Throws:       system_error of accept, but for those of single connections (the next is accepted) and of capacity (EMFILE, ENFILE, ENOBUFS,
@@ -53,6 +60,7 @@ void serve(Acceptor& listener, Handler handler, serve_options const& options = {
     struct permit {
         local::counting_semaphore<unlimited>* of;
         explicit permit(local::counting_semaphore<unlimited>& s) : of(&s) { s.acquire(); }
+        permit(local::counting_semaphore<unlimited>& s, std::adopt_lock_t) noexcept : of(&s) {}
         permit(permit&& o) noexcept : of(std::exchange(o.of, nullptr)) {}
         ~permit() { if (of) of->release(); }
     };
@@ -62,18 +70,31 @@ void serve(Acceptor& listener, Handler handler, serve_options const& options = {
             wait_stop_requested();
             accepting.cancel("a stop was requested");
         });
+        auto serve_one = [&](permit p, auto socket) {
+            n.start_soon("connection", [&, p = std::move(p), s = std::move(socket)]() mutable {
+                if (!options.on_error) { handler(std::move(s)); return; }
+                try { handler(std::move(s)); }
+                catch (cancelled const&) { throw; }
+                catch (...) { options.on_error(std::current_exception()); }
+            });
+        };
         bool stopped = !accepting.run([&] {
             for (;;) {
                 permit p(permits);
                 boost::system::error_code ec;
                 auto socket = listener.async_accept(use_fiber[ec]);
                 if (!ec) {
-                    n.start_soon("connection", [&, p = std::move(p), s = std::move(socket)]() mutable {
-                        if (!options.on_error) { handler(std::move(s)); return; }
-                        try { handler(std::move(s)); }
-                        catch (cancelled const&) { throw; }
-                        catch (...) { options.on_error(std::current_exception()); }
-                    });
+                    serve_one(std::move(p), std::move(socket));
+                    // The next asynchronous accept completes behind every handler that is ready now: of a server that is busy, one a turn of the
+                    // loop. Those who wait already are taken at once; what fails here, the next asynchronous one meets.
+                    if constexpr (detail::can_accept_now<Acceptor>) {
+                        listener.non_blocking(true, ec);
+                        for (int i = 0; !ec && i < 32 && permits.try_acquire(); ++i) {
+                            permit next(permits, std::adopt_lock);
+                            auto another = listener.accept(ec);
+                            if (!ec) serve_one(std::move(next), std::move(another));
+                        }
+                    }
                     continue;
                 }
                 check_cancelled();
