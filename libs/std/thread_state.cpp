@@ -146,7 +146,7 @@ void thread_state::join_shielded(char const* call, bool patient) noexcept {
             std::unique_lock lock(queue_.lock());
             if (ended_) break;
             wait_state s = queue_.wait(lock, w, {.reason = {"end of a thread", this, nullptr}, .deadline = phase == grace ? wait_deadline(thread_grace()) : never,
-                                                 .cancellable = phase == undisturbed});
+                                                 .cancellable = phase == undisturbed, .raises = false});
             if (s == wait_state::granted) waited = true;
             else disturbed();
         } catch (deadlock_error const&) {  // the run remembers it

@@ -46,7 +46,7 @@ void generator_core::throw_if_failed() {
 wait_state generator_core::wait(wait_queue<no_lock>& q, char const* call, char const* what, bool cancellable) {
     waiter w(call, false);
     std::unique_lock lock(q.lock());
-    return q.wait(lock, w, {.reason = {what, this, &describe}, .cancellable = cancellable});
+    return q.wait(lock, w, {.reason = {what, this, &describe}, .cancellable = cancellable, .raises = false});  // who calls decides
 }
 
 void generator_core::wait_first_demand() {
