@@ -121,7 +121,7 @@ bool kernel::passable(task_record& t, code_position const& from) {
     cancel_state const* source = source_of(t);
     auto limit = source && source->owner_ == &t ? reinterpret_cast<std::uintptr_t>(source->frame_) : 0;
     if (limit < bounds.low || limit >= bounds.top) limit = w.outermost;
-    std::uintptr_t function = noexcept_ahead_.find(from, limit, bounds);
+    std::uintptr_t function = noexcept_ahead_.find(from, t.scope_ && t.scope_->owner_ == &t ? t.scope_ : nullptr, limit, bounds);
     if (function) [[unlikely]] report_noexcept(t, function);
     return function == 0;
 }

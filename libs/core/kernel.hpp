@@ -317,6 +317,7 @@ extern constinit thread_local kernel* this_kernel;
 /// Reads the private parts of a scope, for dumps and tests.
 struct state_access {
     static cancel_state* parent(cancel_state const& s) { return s.parent_; }
+    static void const* frame(cancel_state const& s) { return s.frame_; }
     static task_record* owner(cancel_state const& s) { return s.owner_; }
     static nursery_record* nursery(cancel_state const& s) { return s.nursery_; }
     static bool effective(cancel_state const& s) { return s.effective_; }

@@ -3,8 +3,7 @@
 
 #include "core/code_walk.hpp"
 #include "core/handler_table.hpp"
-
-#include <weft/core/cancelled.hpp>
+#include "core/kernel.hpp"
 
 #include <cstdlib>
 #include <cstring>
@@ -16,18 +15,25 @@ namespace weft::detail {
 
 namespace {
 
-/// Whether `cancelled`, arriving at `place`, ends the program there; or where it is rethrown by the handler, or where unwinding goes on
-/// behind the cleanup that it meets.
-bool ends_program(frame_rule const& rule, std::uintptr_t place, int depth = 8) noexcept {
-    if (!rule.is_cxx || !rule.handlers || depth == 0) return false;
+using fate = noexcept_ahead::fate;
+
+/// What becomes of `cancelled` where it arrives at `place`; followed on to where a handler rethrows it, and behind a cleanup.
+fate fate_at(frame_rule const& rule, std::uintptr_t place, int depth = 8) noexcept {
+    if (!rule.is_cxx || !rule.handlers || depth == 0) return fate::passes;
     meeting m = meet(rule.handlers, rule.function, place, typeid(cancelled));
-    if (m.what == meeting::kind::terminates) return true;
-    if (m.what == meeting::kind::passes) return false;
+    if (m.what == meeting::kind::terminates) return fate::terminates;
+    if (m.what == meeting::kind::passes) return fate::passes;
     landing to = follow_landing_pad(m.landing_pad);
-    if (to.terminates && m.what != meeting::kind::handler) return true;  // its own handler is what it takes of the ways
-    auto goes_on = [&](std::uintptr_t behind) { return behind != 0 && ends_program(rule_at(behind - 1), behind - 1, depth - 1); };
-    for (std::uintptr_t behind : to.rethrows) if (goes_on(behind)) return true;
-    return m.what == meeting::kind::cleanup && goes_on(to.resumes);
+    if (to.terminates && m.what != meeting::kind::handler) return fate::terminates;  // its own handler is what it takes of the ways
+    auto behind = [&](std::uintptr_t call) { return fate_at(rule_at(call - 1), call - 1, depth - 1); };
+    if (m.what == meeting::kind::cleanup) return to.resumes ? behind(to.resumes) : fate::passes;
+    fate f = m.what == meeting::kind::handler ? fate::handled : fate::swallowed;
+    for (std::uintptr_t call : to.rethrows) {
+        if (call == 0) break;
+        if (fate again = behind(call); again == fate::terminates) return again;
+        f = fate::passes;
+    }
+    return f;
 }
 
 #if WEFT_ASAN
@@ -45,17 +51,27 @@ noexcept_ahead::judged const& noexcept_ahead::judge(std::uintptr_t place) {
     auto [i, is_new] = places_.try_emplace(place);
     if (is_new) {
         i->second.rule = rule_at(place);
-        i->second.terminates = ends_program(i->second.rule, place);
+        i->second.what = fate_at(i->second.rule, place);
     }
     return i->second;
 }
 
-std::uintptr_t noexcept_ahead::find(code_position from, std::uintptr_t limit, stack_bounds bounds) {
+std::uintptr_t noexcept_ahead::find(code_position from, cancel_state const* scope, std::uintptr_t limit, stack_bounds bounds) {
+    // Whether a scope of the task's lies in a frame: then the handler there is the scope's, which throws again at its end.
+    auto holds_scope = [&](std::uintptr_t low, std::uintptr_t high) {
+        task_record const* owner = scope ? state_access::owner(*scope) : nullptr;
+        for (auto const* s = scope; s && state_access::owner(*s) == owner; s = state_access::parent(*s)) {
+            auto at = reinterpret_cast<std::uintptr_t>(state_access::frame(*s));
+            if (at >= low && at < high) return true;
+        }
+        return false;
+    };
     code_position at = from;
     std::uintptr_t place = at.pc;
     for (bool first = true;; first = false) {
         judged const& here = judge(place);
-        if (here.terminates && !first) return here.rule.function;  // the first is at no call, and weft's own
+        if (here.what == fate::terminates && !first) return here.rule.function;  // the first is at no call, and weft's own
+        if (here.what == fate::swallowed && !first) return 0;
         std::uintptr_t base = 0;
         switch (here.rule.from) {
             case frame_rule::base::sp: base = at.sp; break;
@@ -66,6 +82,7 @@ std::uintptr_t noexcept_ahead::find(code_position from, std::uintptr_t limit, st
         std::uintptr_t caller = base + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(here.rule.offset));
         if (here.rule.from == frame_rule::base::at_fp && !load(caller, bounds, caller)) return 0;
         if (here.rule.outermost || caller > limit || caller <= at.sp) return 0;
+        if (here.what == fate::handled && !first && !holds_scope(at.sp, caller)) return 0;
         if (here.rule.fp_saved != frame_rule::saved::no) {
             std::uintptr_t saved = (here.rule.fp_saved == frame_rule::saved::frame ? caller : at.fp) + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(here.rule.fp_offset));
             if (!load(saved, bounds, at.fp)) return 0;

@@ -56,6 +56,10 @@ OUT_OF_LINE void rethrown_by_type(probe& p) noexcept {
 OUT_OF_LINE void through_a_pointer(probe& p) { void (*volatile f)(probe&) noexcept = plain_noexcept; f(p); other(10); }
 OUT_OF_LINE void deep(probe& p, int n) { quiet a{p}; if (n == 0) plain_noexcept(p); else deep(p, n - 1); other(n); }
 OUT_OF_LINE void below_many_frames(probe& p) { deep(p, 100); }
+OUT_OF_LINE void nursery_in_a_noexcept_function(probe& p) noexcept {
+    weft::with_nursery([&](weft::nursery&) { wait(p); });
+}
+OUT_OF_LINE void time_limit_in_a_noexcept_function(probe& p) noexcept { weft::move_on_after(1h, [&] { wait(p); }); }
 OUT_OF_LINE void in_a_callback_of_c(probe& p) {
     static probe* current;
     current = &p;
@@ -92,6 +96,8 @@ OUT_OF_LINE void variable_frame(probe& p) {
     quiet a{p};
     wait(p);
 }
+OUT_OF_LINE void swallows_all(probe& p) noexcept { try { quiet a{p}; wait(p); } catch (...) { p.handled = true; } }
+OUT_OF_LINE void swallows_by_type(probe& p) noexcept { try { wait(p); } catch (weft::cancelled const&) { p.handled = true; } }
 OUT_OF_LINE void passing_callback_of_c(probe& p) {
     static probe* current;
     current = &p;
@@ -111,11 +117,12 @@ struct shape { char const* name; void (*run)(probe&); };
 constexpr std::array stopping{
     shape{"plain_noexcept", plain_noexcept}, shape{"noexcept_with_locals", noexcept_with_locals}, shape{"destructor_on_a_normal_path", destructor_on_a_normal_path},
     shape{"lambda_inside_a_try", lambda_inside_a_try}, shape{"lambda_among_cleanups", lambda_among_cleanups}, shape{"handler_of_other_types", handler_of_other_types},
-    shape{"behind_a_rethrow", behind_a_rethrow}, shape{"rethrown_by_type", rethrown_by_type}, shape{"through_a_pointer", through_a_pointer}, shape{"below_many_frames", below_many_frames}, shape{"in_a_callback_of_c", in_a_callback_of_c}};
+    shape{"behind_a_rethrow", behind_a_rethrow}, shape{"rethrown_by_type", rethrown_by_type}, shape{"through_a_pointer", through_a_pointer}, shape{"below_many_frames", below_many_frames}, shape{"nursery_in_a_noexcept_function", nursery_in_a_noexcept_function},
+    shape{"time_limit_in_a_noexcept_function", time_limit_in_a_noexcept_function}, shape{"in_a_callback_of_c", in_a_callback_of_c}};
 constexpr std::array passing{
     shape{"nothing_special", nothing_special}, shape{"cleanups", cleanups}, shape{"cleanups_and_other_handlers", cleanups_and_other_handlers}, shape{"rethrows", rethrows}, shape{"rethrows_by_type", rethrows_by_type},
     shape{"explicit_noexcept_false", explicit_noexcept_false}, shape{"throwing_destructor", throwing_destructor}, shape{"thread_among_the_locals", thread_among_the_locals},
-    shape{"realigned", realigned}, shape{"variable_frame", variable_frame}, shape{"passing_callback_of_c", passing_callback_of_c}};
+    shape{"realigned", realigned}, shape{"variable_frame", variable_frame}, shape{"swallows_all", swallows_all}, shape{"swallows_by_type", swallows_by_type}, shape{"passing_callback_of_c", passing_callback_of_c}};
 
 /// How the cancellation comes.
 enum class when { before, while_it_waits, by_deadline };
@@ -235,6 +242,7 @@ BOOST_AUTO_TEST_CASE(a_program_full_of_noexcept_destructors_and_catch_alls_survi
         for (std::uint64_t seed = 1; seed <= 8; ++seed) {
             weft::testing::cancel_everywhere_options o;
             o.run.seed = seed;
+            o.may_swallow = true;  // that is what the catch (...) of ~connection does
             cancelled += weft::testing::cancel_everywhere([] {
                 weft::with_nursery([](weft::nursery& n) {
                     for (int i = 0; i < 4; ++i) n.start_soon([i] { session s; s.talk(i * 4); weft::checkpoint(); });
