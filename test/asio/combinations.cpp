@@ -180,15 +180,14 @@ BOOST_AUTO_TEST_CASE(a_deferred_chain_is_one_operation_of_the_task) {
 BOOST_AUTO_TEST_CASE(the_handler_of_a_spawned_task_runs_on_its_strand_or_pool_and_is_awaited) {
     asio::thread_pool pool(2);
     asio::io_context other;
-    std::atomic<int> handlers{0};
+    auto home = std::this_thread::get_id();
+    std::atomic<int> handlers{0}, at_home{0};  // some handlers come when the run has ended
     run_checked([&] {
-        auto home = std::this_thread::get_id();
-        std::atomic<int> at_home{0};
         auto strand = asio::make_strand(weft::get_executor());
         auto far_strand = asio::make_strand(pool);
         weft::with_nursery([&](weft::nursery& n) {
             auto start = [&](auto ex, auto inside) {
-                weft::spawn(n, [] { weft::checkpoint(); return 1; }, asio::bind_executor(ex, [&, inside](std::exception_ptr e, int v) {
+                weft::spawn(n, [] { weft::checkpoint(); return 1; }, asio::bind_executor(ex, [&handlers, &at_home, home, inside](std::exception_ptr e, int v) {
                     if (!e && inside()) handlers += v;
                     at_home += std::this_thread::get_id() == home;
                 }));

@@ -399,14 +399,16 @@ BOOST_AUTO_TEST_CASE(resolver_async_resolve) {
         tcp::resolver resolver(weft::get_executor());
         bool answered = false;
         weft::cancel_scope scope;
+        weft::event starts;
         weft::with_nursery([&](weft::nursery& n) {
             n.start_soon([&] {
                 scope.run([&] {
+                    starts.set();
                     answered = !resolver.async_resolve("localhost", "80", weft::use_fiber).empty();
                     weft::checkpoint();
                 });
             });
-            weft::yield_shielded();
+            starts.wait();
             scope.cancel();
         });
         BOOST_TEST(answered);
