@@ -38,8 +38,9 @@
 #define WEFT_TSAN 0
 #endif
 
-/// Marks a function that must not be inlined into a caller whose stack frame has to stay small: tasks block deep in
-/// their first stack page, and a second page costs 4 KB for each of them.
+/// Marks a function that must not be inlined: into a caller whose stack frame has to stay small, as tasks block deep in their first stack page
+/// and a second page costs 4 KB for each of them; or because its frame is to be told from its caller's by what looks ahead for noexcept frames
+/// (the blocks of scopes and nurseries, which catch and throw again).
 #define WEFT_NOINLINE __attribute__((noinline))
 #define WEFT_COLD __attribute__((noinline, cold))
 

@@ -16,8 +16,7 @@ namespace weft::detail {
 /// The frames are found and judged by the tables that the compiler wrote for exceptions, and each place in the code is
 /// judged once: later walks cost a look-up a frame. It walks over the stack of a suspended task as well as over the running one.
 /// What it cannot see: a module that is unloaded and another loaded in its place; frames whose tables are unreadable, which count as
-/// letting everything through; a handler that keeps the exception and throws it later; and where the compiler has put a scope into the function around it,
-/// whether a handler of that function, around the scope, would take what the scope throws: it counts as not.
+/// letting everything through; a handler that keeps the exception and throws it later.
 class noexcept_ahead {
 public:
     struct stack_bounds { std::uintptr_t low, top; };

@@ -2,6 +2,7 @@
 #ifndef WEFT_TASK_CANCEL_SCOPE_HPP
 #define WEFT_TASK_CANCEL_SCOPE_HPP
 
+#include <weft/config.hpp>
 #include <weft/core/cancel_state.hpp>
 #include <weft/task/exception_group.hpp>
 
@@ -50,7 +51,7 @@ public:
     ///               misuse_error if the scope was entered before.
     /// Complexity:   O(1), no allocation, no system call; one clock read if there is a deadline.
     template <class F>
-    auto run(F&& f) -> typename detail::scope_result<std::invoke_result_t<F&>>::type {
+    WEFT_NOINLINE auto run(F&& f) -> typename detail::scope_result<std::invoke_result_t<F&>>::type {
         using R = std::invoke_result_t<F&>;
         static_assert(!std::is_reference_v<R>, "return a value or a pointer from a scope, not a reference");
         std::exception_ptr error;

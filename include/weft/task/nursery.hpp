@@ -2,6 +2,7 @@
 #ifndef WEFT_TASK_NURSERY_HPP
 #define WEFT_TASK_NURSERY_HPP
 
+#include <weft/config.hpp>
 #include <weft/core/detail/spawn.hpp>
 #include <weft/core/source_place.hpp>
 #include <weft/task/cancel_scope.hpp>
@@ -191,7 +192,7 @@ namespace detail {
 ///                task_cancelled_error if the body was to return a value and the nursery's own cancellation stopped it.
 /// Source:        Trio's open_nursery (strict groups).
 template <class F>
-auto with_nursery(nursery_options options, F&& body, source_place place = source_place::current())
+WEFT_NOINLINE auto with_nursery(nursery_options options, F&& body, source_place place = source_place::current())
     -> std::invoke_result_t<F&, nursery&> {
     using R = std::invoke_result_t<F&, nursery&>;
     static_assert(!std::is_reference_v<R>, "return a value or a pointer from a nursery's body, not a reference");
