@@ -61,13 +61,13 @@ bool pump(peer& from, peer& to, std::uint64_t& bytes, idle_limit& idle) {
 void relay(peer& client, peer& server, std::chrono::milliseconds limit, accounts& books) {
     counted here(books.relaying);
     idle_limit idle(limit);
+    auto direction = [&](weft::nursery& n, peer& from, peer& to, std::uint64_t& bytes) {  // out here: a child may outlive the nursery's body
+        if (pump(from, to, bytes, idle)) n.cancel("one side was reset");
+    };
     bool in_time = idle.scope.run([&] {
         weft::with_nursery({.name = "relay"}, [&](weft::nursery& n) {
-            auto direction = [&](peer& from, peer& to, std::uint64_t& bytes) {
-                if (pump(from, to, bytes, idle)) n.cancel("one side was reset");
-            };
-            n.start_soon("up", [&] { direction(client, server, books.bytes_up); });
-            direction(server, client, books.bytes_down);
+            n.start_soon("up", [&] { direction(n, client, server, books.bytes_up); });
+            direction(n, server, client, books.bytes_down);
         });
         if (client.broken != server.broken) (client.broken ? server : client).wait_until_delivered();
     });
