@@ -45,13 +45,16 @@ BOOST_AUTO_TEST_CASE(clients_that_fail_or_keep_silent_are_reported_and_do_not_en
             catch (weft::too_slow_error const&) { late = true; }
             reported.set();
         };
+        weft::serve_tls_options options;
+        options.handshake_limit = silent ? weft::duration(10ms) : weft::duration(100s);
+        options.on_handshake_error = report;
         with_server(good_server(), [&](tls_socket&) { ++served; }, [&](std::uint16_t port) {
             tcp::socket s(weft::get_executor());
             s.async_connect({asio::ip::address_v4::loopback(), port}, use_fiber);
             if (!silent) asio::async_write(s, asio::buffer("GET / HTTP/1.1\r\n\r\n", 18), use_fiber);
             reported.wait();
             if (!silent) weft::tls_connect("127.0.0.1", port, trusting_loopback()).close();
-        }, {.connections = {}, .handshake_limit = silent ? weft::duration(10ms) : weft::duration(100s), .on_handshake_error = report});
+        }, options);
         BOOST_TEST(refused == !silent);
         BOOST_TEST(late == silent);
         BOOST_TEST(served == (silent ? 0 : 1));
