@@ -53,7 +53,10 @@ void io_outcome::fail(char const* call) const {
     throw boost::system::system_error(code, call);
 }
 
-void io_point(char const* call) { this_kernel->cancel_point(self(call)); }
+void io_point(char const* call) {
+    task_record& t = self(call);  // first: outside of a run there is no kernel to ask
+    this_kernel->cancel_point(t);
+}
 
 void io_did_not_wait() { if (this_kernel->count_inline_completion()) this_kernel->yield(*this_kernel->current()); }
 
