@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The nine hooks of an instrument, their order, and what becomes of one that throws.
 #include "fixture.hpp"
+#include "stderr_of.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -46,21 +47,6 @@ weft::run_options with(std::shared_ptr<weft::instrument> i) {
 }
 
 using names = std::vector<std::string>;
-
-/// What f writes to stderr.
-template <class F>
-std::string stderr_of(F&& f) {
-    int file = ::memfd_create("stderr", MFD_CLOEXEC), before = ::dup(STDERR_FILENO);
-    ::dup2(file, STDERR_FILENO);
-    f();
-    std::fflush(stderr);
-    ::dup2(before, STDERR_FILENO);
-    ::close(before);
-    std::string text(static_cast<std::size_t>(::lseek(file, 0, SEEK_END)), '\0');
-    BOOST_REQUIRE(::pread(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
-    ::close(file);
-    return text;
-}
 
 /// Calls f in each hook of a task's, with "hook name".
 struct in_task_hooks : weft::instrument {
