@@ -13,7 +13,7 @@ struct code_position {
 
 /// Fills in a code_position with the place where it stands. The function must stay on the stack while the position is used.
 #define WEFT_HERE(position) \
-    asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2" : "=r"((position).pc), "=m"((position).sp), "=m"((position).fp))
+    asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2" : "=&r"((position).pc), "=m"((position).sp), "=m"((position).fp))
 
 /// How to get from a frame to its caller, at one place of the code; and what is known of the function.
 struct frame_rule {
