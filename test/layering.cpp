@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> const order{"core", "task", "sync", "future", "asio", "threads", "net", "std", "testing", "inspect"};
+std::vector<std::string> const order{"core", "task", "sync", "future", "asio", "threads", "net", "std", "posix", "testing", "inspect"};
 
 struct source {
     std::string path;  // below the top
