@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSL-1.0
+// libweft_posix: libc's names, for code that is compiled already. In a task they are weft::posix's, elsewhere the next ones', most often libc's.
+// Linked on purpose, as a whole, into the program itself: there these names come before those of every shared library.
+#undef _FORTIFY_SOURCE
+#include <weft/core/errors.hpp>
+#include <weft/core/cancelled.hpp>
+
+#include "asio/fd_waits.hpp"
+#include "core/kernel.hpp"
+#include "posix/libc_calls.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <new>
+#include <system_error>
+
+namespace {
+
+namespace px = weft::posix;
+using weft::detail::libc;
+
+std::atomic<bool> resolved{false};
+
+template <class F>
+void find(F*& f, char const* name) {
+    void* p = ::dlsym(RTLD_NEXT, name);
+    if (!p) {
+        std::fprintf(stderr, "weft_posix: there is no %s behind this program; a static C library cannot be interposed.\n", name);
+        std::abort();
+    }
+    f = reinterpret_cast<F*>(p);
+}
+
+void resolve() {
+    weft::detail::libc_calls c{};
+    find(c.read, "read");
+    find(c.readv, "readv");
+    find(c.write, "write");
+    find(c.writev, "writev");
+    find(c.recv, "recv");
+    find(c.recvfrom, "recvfrom");
+    find(c.recvmsg, "recvmsg");
+    find(c.send, "send");
+    find(c.sendto, "sendto");
+    find(c.sendmsg, "sendmsg");
+    find(c.connect, "connect");
+    find(c.accept, "accept");
+    find(c.accept4, "accept4");
+    find(c.close, "close");
+    find(c.poll, "poll");
+    find(c.select, "select");
+    find(c.sleep, "sleep");
+    find(c.usleep, "usleep");
+    find(c.nanosleep, "nanosleep");
+    find(c.getaddrinfo, "getaddrinfo");
+    libc = c;
+    resolved.store(true, std::memory_order_release);
+}
+
+// Before other constructors, which may start threads. Libraries that are initialised before the program come here by next().
+__attribute__((constructor(101))) void resolve_early() { resolve(); }
+
+weft::detail::libc_calls const& next() {
+    if (!resolved.load(std::memory_order_acquire)) resolve();
+    return libc;
+}
+
+// Not in a callback, where Asio's own calls are made, nor in a run that cannot wait for descriptors.
+bool in_fiber() noexcept { return weft::detail::running_task && weft::detail::can_wait_for_fds(); }
+
+// A C library has no destructors, so nothing may be thrown through it: a cancellation is an error of the call. As the scope stays cancelled, the
+// next call fails, too, and the next point of weft's own raises. Not EINTR: that is what loops try again.
+template <class R, class F>
+R answered(R failure, F call) noexcept {
+    try {
+        return call();
+    } catch (weft::cancelled const&) {
+        errno = ECANCELED;
+    } catch (weft::deadlock_error const&) {
+        errno = EDEADLK;
+    } catch (std::bad_alloc const&) {
+        errno = ENOMEM;
+    } catch (std::system_error const& e) {
+        errno = e.code().value();
+    } catch (std::exception const&) {
+        errno = EIO;
+    }
+    int e = errno;
+    if (e == ECANCELED) {
+        auto& t = *weft::detail::running_task;
+        t.raised_ = false;                        // told as an error, not swallowed
+        weft::detail::this_kernel->yield(t);      // who tries again and again lets the others run
+    }
+    errno = e;
+    return failure;
+}
+
+template <class F> ssize_t transfer(F call) noexcept { return answered<ssize_t>(-1, call); }
+template <class F> int result(F call) noexcept { return answered<int>(-1, call); }
+
+}  // namespace
+
+extern "C" {
+
+// What the build has the linker look for, so that this file is taken out of the archive.
+int weft_posix_linked = 1;
+
+[[noreturn]] void __chk_fail();
+
+ssize_t read(int fd, void* to, size_t n) { return in_fiber() ? transfer([&] { return px::read(fd, to, n); }) : next().read(fd, to, n); }
+ssize_t readv(int fd, iovec const* to, int parts) { return in_fiber() ? transfer([&] { return px::readv(fd, to, parts); }) : next().readv(fd, to, parts); }
+ssize_t write(int fd, void const* from, size_t n) { return in_fiber() ? transfer([&] { return px::write(fd, from, n); }) : next().write(fd, from, n); }
+ssize_t writev(int fd, iovec const* from, int parts) { return in_fiber() ? transfer([&] { return px::writev(fd, from, parts); }) : next().writev(fd, from, parts); }
+
+ssize_t recv(int fd, void* to, size_t n, int flags) { return in_fiber() ? transfer([&] { return px::recv(fd, to, n, flags); }) : next().recv(fd, to, n, flags); }
+ssize_t recvfrom(int fd, void* to, size_t n, int flags, sockaddr* from, socklen_t* length) {
+    return in_fiber() ? transfer([&] { return px::recvfrom(fd, to, n, flags, from, length); }) : next().recvfrom(fd, to, n, flags, from, length);
+}
+ssize_t recvmsg(int fd, msghdr* m, int flags) { return in_fiber() ? transfer([&] { return px::recvmsg(fd, m, flags); }) : next().recvmsg(fd, m, flags); }
+ssize_t send(int fd, void const* from, size_t n, int flags) { return in_fiber() ? transfer([&] { return px::send(fd, from, n, flags); }) : next().send(fd, from, n, flags); }
+ssize_t sendto(int fd, void const* from, size_t n, int flags, sockaddr const* to, socklen_t length) {
+    return in_fiber() ? transfer([&] { return px::sendto(fd, from, n, flags, to, length); }) : next().sendto(fd, from, n, flags, to, length);
+}
+ssize_t sendmsg(int fd, msghdr const* m, int flags) { return in_fiber() ? transfer([&] { return px::sendmsg(fd, m, flags); }) : next().sendmsg(fd, m, flags); }
+
+// What _FORTIFY_SOURCE makes of some of them, in distributions' libraries.
+ssize_t __read_chk(int fd, void* to, size_t n, size_t size) {
+    if (n > size) __chk_fail();
+    return read(fd, to, n);
+}
+ssize_t __recv_chk(int fd, void* to, size_t n, size_t size, int flags) {
+    if (n > size) __chk_fail();
+    return recv(fd, to, n, flags);
+}
+ssize_t __recvfrom_chk(int fd, void* to, size_t n, size_t size, int flags, sockaddr* from, socklen_t* length) {
+    if (n > size) __chk_fail();
+    return recvfrom(fd, to, n, flags, from, length);
+}
+int __poll_chk(pollfd* fds, nfds_t n, int milliseconds, size_t size) {
+    if (n > size / sizeof *fds) __chk_fail();
+    return poll(fds, n, milliseconds);
+}
+
+int connect(int fd, sockaddr const* to, socklen_t length) { return in_fiber() ? result([&] { return px::connect(fd, to, length); }) : next().connect(fd, to, length); }
+int accept(int fd, sockaddr* from, socklen_t* length) { return in_fiber() ? result([&] { return px::accept(fd, from, length); }) : next().accept(fd, from, length); }
+int accept4(int fd, sockaddr* from, socklen_t* length, int flags) {
+    return in_fiber() ? result([&] { return px::accept4(fd, from, length, flags); }) : next().accept4(fd, from, length, flags);
+}
+int close(int fd) {
+    if (in_fiber()) weft::detail::fd_closing(fd);
+    return next().close(fd);
+}
+
+int poll(pollfd* fds, nfds_t n, int milliseconds) { return in_fiber() ? result([&] { return px::poll(fds, n, milliseconds); }) : next().poll(fds, n, milliseconds); }
+int select(int n, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
+    return in_fiber() ? result([&] { return px::select(n, in, out, except, timeout); }) : next().select(n, in, out, except, timeout);
+}
+
+unsigned sleep(unsigned seconds) { return in_fiber() ? answered<unsigned>(seconds, [&] { return px::sleep(seconds); }) : next().sleep(seconds); }
+int usleep(useconds_t microseconds) { return in_fiber() ? result([&] { return px::usleep(microseconds); }) : next().usleep(microseconds); }
+int nanosleep(timespec const* time, timespec* left) {
+    if (!in_fiber()) return next().nanosleep(time, left);
+    timespec asked = *time;  // `left` may be the same
+    int r = result([&] { return px::nanosleep(time, left); });
+    if (r != 0 && errno == ECANCELED && left) *left = asked;
+    return r;
+}
+
+int getaddrinfo(char const* node, char const* service, addrinfo const* hints, addrinfo** list) {
+    return in_fiber() ? answered<int>(EAI_SYSTEM, [&] { return px::getaddrinfo(node, service, hints, list); }) : next().getaddrinfo(node, service, hints, list);
+}
+
+}  // extern "C"
