@@ -13,6 +13,8 @@
 #include <weft/core/errors.hpp>
 #include <weft/core/instrument.hpp>
 #include <weft/core/lowlevel.hpp>
+#include <weft/core/no_yield_scope.hpp>
+#include <weft/core/on_big_stack.hpp>
 #include <weft/core/oracle.hpp>
 #include <weft/core/run.hpp>
 #include <weft/core/statistics.hpp>

@@ -116,14 +116,20 @@ void kernel::cancel_point_slow(task_record& t) {
 
 bool kernel::passable(task_record& t, code_position const& from) {
     worker const& w = *t.fiber_;
-    noexcept_ahead::stack_bounds bounds{reinterpret_cast<std::uintptr_t>(w.stack.low), reinterpret_cast<std::uintptr_t>(&w)};
-    // It travels to the scope that catches it, or out of the task.
+    // It travels to the scope that catches it, or out of the task; from a big stack on to the one that it was entered from.
     cancel_state const* source = source_of(t);
-    auto limit = source && source->owner_ == &t ? reinterpret_cast<std::uintptr_t>(source->frame_) : 0;
-    if (limit < bounds.low || limit >= bounds.top) limit = w.outermost;
-    std::uintptr_t function = noexcept_ahead_.find(from, t.scope_ && t.scope_->owner_ == &t ? t.scope_ : nullptr, limit, bounds);
-    if (function) [[unlikely]] report_noexcept(t, function);
-    return function == 0;
+    auto catcher = source && source->owner_ == &t ? reinterpret_cast<std::uintptr_t>(source->frame_) : 0;
+    code_position at = from;
+    for (big_stack const* b = w.big;; b = b->outer) {
+        noexcept_ahead::stack_bounds bounds{reinterpret_cast<std::uintptr_t>(w.stack.low), reinterpret_cast<std::uintptr_t>(&w)};
+        if (b) bounds = {b->low, b->top};
+        bool caught_here = catcher >= bounds.low && catcher < bounds.top;
+        std::uintptr_t limit = caught_here ? catcher : b ? b->top : w.outermost;
+        std::uintptr_t function = noexcept_ahead_.find(at, t.scope_ && t.scope_->owner_ == &t ? t.scope_ : nullptr, limit, bounds);
+        if (function) [[unlikely]] { report_noexcept(t, function); return false; }
+        if (caught_here || !b) return true;
+        at = b->called_from;
+    }
 }
 
 // The one that will catch it: the outermost cancelled scope that is visible from here.

@@ -36,6 +36,7 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 namespace weft::detail {
 
 static_assert(std::is_trivially_destructible_v<worker> && alignof(worker) <= 64, "a worker goes with its stack");
+static_assert(sizeof(worker) == 128, "it takes from the first page of a stack");
 
 namespace {
 

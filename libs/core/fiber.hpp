@@ -38,16 +38,24 @@ struct fiber_slot {
     bool dying{};
 };
 
+/// A stack beside the worker's own, while on_big_stack runs on it.
+struct big_stack {
+    std::uintptr_t guard{}, low{}, top{};  ///< [guard, low) faults
+    big_stack* outer{};                    ///< what it was entered from: another one, or null for the worker's own
+    code_position called_from{};           ///< on the outer one: where what leaves it goes on
+};
+
 /// A fiber that runs one task after another. Lives at the top of its own stack: a million blocked tasks touch that page
 /// anyway, and allocate nothing more.
 class alignas(64) worker : public fiber_slot {
 public:
+    bool quit{};           ///< at the end of the run: leave the loop
     task_record* task{};   ///< set by whoever switches to it; null while idle
     worker* next_idle{};
-    bool quit{};           ///< at the end of the run: leave the loop
     std::uintptr_t outermost{};           ///< an address in the frame that ends every task's exception
     code_position const* waits_at{};      ///< while the task is parked: where; null if its cancellation is no exception
     stack_span stack{};
+    big_stack* big{};      ///< the innermost that the task is on; null on its own stack
 };
 
 /// Owns the workers and performs every switch. All on the run's thread, but for request_dispatch().

@@ -223,6 +223,7 @@ void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& 
     t.fiber_->waits_at = raises ? &here : nullptr;
     t.woken_by_cancel_ = false;
     if (probe_) [[unlikely]] { if (abort) probe_->parked(); }
+    if (no_yield_scopes_) [[unlikely]] suspended_in_no_yield_scope(t, reason.what);
     t.deliverable_ = deliverable(t);
     bool at_once = abort && t.deliverable_ && must_raise(t) && (!raises || passable(t, here));  // asked before it counts as parked: a deadline may expire here
     t.abort_ = abort;
@@ -264,6 +265,7 @@ void kernel::resume_now(task_record& t) noexcept {
 
 void kernel::yield(task_record& t) {
     if (oracle_ && !ready_.empty() && oracle_->choose(choice::checkpoint, 2) == 1) return;
+    if (no_yield_scopes_) [[unlikely]] suspended_in_no_yield_scope(t, "a yield");
     t.state_ = task_state::ready;
     arm_chain(t.scope_);
     ready_.push(t);
@@ -279,9 +281,10 @@ void kernel::yield(task_record& t) {
 
 void kernel::suspended_by_foreign(fiber_slot&) noexcept {
     if (!current_) return;
+    static constexpr wait_reason reason{"boost::fibers primitive"};
+    if (no_yield_scopes_) [[unlikely]] suspended_in_no_yield_scope(*current_, reason.what);
     current_->state_ = task_state::foreign;
     current_->since_ = turn_time_;
-    static constexpr wait_reason reason{"boost::fibers primitive"};
     current_->reason_ = &reason;
     ++foreign_waits_;
     set_current(nullptr);

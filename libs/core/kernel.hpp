@@ -17,6 +17,8 @@
 #include <cstdio>
 #include <unordered_map>
 
+namespace weft { class no_yield_scope; }
+
 namespace weft::detail {
 
 /// Counts, and may act at, each cancellation point and each park: the testing room's seam for cancel_everywhere.
@@ -200,12 +202,14 @@ public:
     stop_waiter* stop_waiters{};
     std::vector<std::pair<void const*, std::shared_ptr<void>>> run_locals;
     std::unordered_map<task_record*, at_end_node*> end_actions;  ///< see at_task_end
+    no_yield_scope* no_yield_scopes_{};  ///< that any task is in, newest first
 
 private:
     WEFT_NOINLINE void cancel_point_slow(task_record& t);
     task_record* pick();                           ///< next task of this turn, null if the budget is spent
     void run_next(task_record* next);              ///< from any flow: switch to it, or to the loop
     cancel_state* source_of(task_record& t) noexcept;
+    void suspended_in_no_yield_scope(task_record const& t, char const* what) noexcept;
     void set_current(task_record* t) noexcept { current_ = t; running_task = t; }
     void step_begins(task_record& t);
     void step_ends(task_record& t);

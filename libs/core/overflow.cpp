@@ -22,11 +22,24 @@ void put(std::uint64_t n) {
     put(std::string_view(digits + i, static_cast<std::size_t>(20 - i)));
 }
 
+big_stack const* big_stack_with_guard(kernel& k, void const* p) {
+    auto address = reinterpret_cast<std::uintptr_t>(p);
+    task_record const* t = k.current();
+    big_stack const* b = t && t->fiber_ ? t->fiber_->big : nullptr;
+    while (b && (address < b->guard || address >= b->low)) b = b->outer;
+    return b;
+}
+
 void on_fault(int signal, siginfo_t* info, void* context) {
     bool sent = info->si_code <= 0;  // by kill or raise: there is no address, and returning does not repeat it
     kernel* k = sent ? nullptr : this_kernel;
     bool in_guard = false;
     worker* w = k ? k->worker_at(info->si_addr, in_guard) : nullptr;
+    if (big_stack const* b = k && !in_guard ? big_stack_with_guard(*k, info->si_addr) : nullptr) {
+        put("fatal[W021]: stack overflow in task #"); put(k->current()->id_); put(" \""); put(k->current()->name_.get());
+        put("\": its big stack of "); put((b->top - b->low) / 1024);
+        put(" KiB is used up.\n  help: pass a larger size to on_big_stack, or move large local arrays to the heap.\n");
+    }
     if (in_guard) {
         put("fatal[W021]: stack overflow in task ");
         if (w && w->task) { put("#"); put(w->task->id_); put(" \""); put(w->task->name_.get()); put("\""); }
