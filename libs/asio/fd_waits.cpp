@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cerrno>
 #include <sys/epoll.h>
+#include <unistd.h>
 #include <vector>
 
 namespace weft::detail {
@@ -47,10 +48,11 @@ public:
     ~fd_waits() override { shutdown(); }
 
     /// 0 or errno; EPERM for what is always ready.
-    int list(fd_waiter& w) {
+    int list(fd_waiter& w, int fd) {
         if (!epoll_.is_open()) { if (int e = open()) return e; }
-        auto i = static_cast<std::size_t>(w.fd);
+        auto i = static_cast<std::size_t>(fd);
         if (i >= entries_.size()) entries_.resize(i + i / 2 + 16);
+        w.fd = fd;  // from here on it is listed
         w.next = entries_[i];
         if (w.next) w.next->prev = &w;
         entries_[i] = &w;
@@ -87,7 +89,9 @@ private:
     int open() {
         int fd = ::epoll_create1(EPOLL_CLOEXEC);
         if (fd < 0) return errno;
-        epoll_.assign(fd);
+        boost::system::error_code e;
+        epoll_.assign(fd, e);
+        if (e) { ::close(fd); return e.value(); }
         ++held_fds;
         return 0;
     }
@@ -106,13 +110,13 @@ private:
     // Only while somebody waits: it is work of the loop, which keeps a deadlock from being seen.
     void watch() {
         if (watched_) return;
-        watched_ = true;
         epoll_.async_wait(asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code const& e) {
             if (e) return;  // forget() or shutdown()
             watched_ = false;
             collect();
             if (waiting_ > 0) watch();
         });
+        watched_ = true;  // not if there was no memory
     }
 
     void forget() noexcept {
@@ -183,14 +187,11 @@ int wait_for_fds(char const* call, pollfd const* fds, std::size_t n, time_point 
     fd_waiter* w = waiters.begin();
     for (std::size_t i = 0; i < n; ++i, ++w) {
         if (fds[i].fd < 0) continue;
-        w->fd = fds[i].fd;
         w->events = static_cast<std::uint16_t>(fds[i].events);
         w->run = &k;
         w->task = &t;
-        if (int e = all.list(*w)) {
-            w->fd = -1;
-            if (e != EPERM) return e;  // EPERM: a regular file, which has no events, and of which the caller knows that it is not ready
-        }
+        // EPERM: a regular file, which has no events, and of which the caller knows that it is not ready.
+        if (int e = all.list(*w, fds[i].fd); e != 0 && e != EPERM) return e;
     }
     struct timer : alarm_node {
         kernel* run{};
