@@ -118,3 +118,20 @@ BOOST_AUTO_TEST_CASE(examples_of_the_reference_are_programs) {
         BOOST_TEST(examples > 0u, p << " has no example");
     }
 }
+
+BOOST_AUTO_TEST_CASE(the_diff_of_the_migration_page_is_that_of_the_programs) {
+    std::string page = text_of(top / "doc/migration.md");
+    std::map<char, std::string> const program{{'-', text_of(top / "example/beast_sync/threaded.cpp")}, {'+', text_of(top / "example/beast_sync/main.cpp")}};
+    std::size_t lines = 0;
+    for (std::size_t at = 0; (at = page.find("```diff\n", at)) != std::string::npos;) {
+        std::size_t end = page.find("\n```", at);
+        std::istringstream block(page.substr(at + 8, end - at - 8));
+        for (std::string line; std::getline(block, line); ++lines) {
+            BOOST_TEST_REQUIRE(program.contains(line[0]), line);
+            BOOST_TEST(program.at(line[0]).find("\n" + line.substr(1) + "\n") != std::string::npos, "the program has no line" << line);
+            BOOST_TEST(program.at(line[0] == '-' ? '+' : '-').find("\n" + line.substr(1) + "\n") == std::string::npos, "both programs have the line" << line);
+        }
+        at = end + 4;
+    }
+    BOOST_TEST(lines > 10u);
+}
