@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -49,6 +50,19 @@ struct coroutine {
     void afterwards(outcome const&) { BOOST_TEST(t.cancel() == 0u); }
 };
 
+#if !WEFT_TSAN  // which follows only the switches that are announced to it
+/// One of Asio's own stackful coroutines.
+struct stackful_coroutine {
+    asio::steady_timer t{weft::get_executor(), 1h};
+    template <class Token>
+    auto start(Token&& token) {
+        return asio::spawn(weft::get_executor(), [this](asio::yield_context yield) { t.async_wait(yield); }, std::forward<Token>(token));
+    }
+    void release() { t.expires_after(0s); t.cancel(); }
+    void afterwards(outcome const&) { BOOST_TEST(t.cancel() == 0u); }
+};
+#endif
+
 /// Sets a flag when it goes: of a frame, that it was unwound.
 struct at_end {
     bool& b;
@@ -63,6 +77,45 @@ BOOST_AUTO_TEST_SUITE(awaitables)
 // --- a task awaits a coroutine ---
 
 BOOST_AUTO_TEST_CASE(asio_co_spawn) { check_row<coroutine>({"terminal"}); }
+
+#if !WEFT_TSAN
+BOOST_AUTO_TEST_CASE(asio_spawn) { check_row<stackful_coroutine>({"terminal"}); }
+
+// A coroutine of Asio's on its own stack and a task on weft's switch in turn; what each has in flight stays its own.
+BOOST_AUTO_TEST_CASE(a_task_has_the_result_of_asio_spawn_and_its_exception) {
+    run_checked([] {
+        auto ex = weft::get_executor();
+        auto wait = [](asio::yield_context yield, int result) {
+            asio::steady_timer t(yield.get_executor(), 1ms);
+            try { throw std::range_error("held over the switch"); }
+            catch (std::range_error const&) { t.async_wait(yield); }
+            if (result < 0) throw std::range_error("of the coroutine");
+            return result;
+        };
+        int got = 0;
+        bool thrown = false, unwound = false;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { got = asio::spawn(ex, [&](asio::yield_context y) { return wait(y, 7); }, weft::use_fiber); });
+            n.start_soon([&] {
+                try { static_cast<void>(asio::spawn(ex, [&](asio::yield_context y) { return wait(y, -1); }, weft::use_fiber)); }
+                catch (std::range_error const&) { thrown = true; }
+            });
+            n.start_soon([&] {
+                weft::move_on_after(1s, [&] {
+                    asio::spawn(ex, [&](asio::yield_context y) {
+                        struct at_end { bool& b; ~at_end() { b = true; } } e{unwound};
+                        asio::steady_timer t(y.get_executor(), 1h);
+                        t.async_wait(y);
+                    }, weft::use_fiber);
+                });
+            });
+        });
+        BOOST_TEST(got == 7);
+        BOOST_TEST(thrown);
+        BOOST_TEST(unwound);
+    });
+}
+#endif
 
 BOOST_AUTO_TEST_CASE(a_task_has_the_result_of_a_coroutine_on_any_executor) {
     asio::thread_pool pool(2);

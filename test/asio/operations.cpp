@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The rows of doc/reference/operations.md about Asio's own operations, one test a row.
+#include "asio/full_listener.hpp"
 #include "asio/operation_row.hpp"
 
 #include <weft/asio/spawn.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/connect_pipe.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/channel.hpp>
+#include <boost/asio/experimental/concurrent_channel.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
@@ -154,18 +156,8 @@ struct accept_one {
     }
 };
 
-/// A listener whose queue is full: the kernel answers nobody else.
-struct full_listener {
-    tcp::acceptor acceptor{weft::get_executor()};
-    tcp::socket first{weft::get_executor()}, s{weft::get_executor()};
-    tcp::endpoint where;
-    full_listener() {
-        acceptor.open(tcp::v4());
-        acceptor.bind({asio::ip::address_v4::loopback(), 0});
-        acceptor.listen(0);
-        where = acceptor.local_endpoint();
-        first.connect(where);
-    }
+struct connecting : full_listener {
+    tcp::socket s{weft::get_executor()};
     void release() { s.close(); }
     void afterwards(outcome const&) {
         BOOST_TEST(s.is_open());
@@ -173,16 +165,16 @@ struct full_listener {
         s.async_connect(where, weft::use_fiber[ec]);
         BOOST_TEST(ec == asio::error::already_started);  // the kernel has not stopped: the socket is of no more use
         s.close();
-        static_cast<void>(acceptor.accept());
+        make_room();
         s.async_connect(where, weft::use_fiber);
     }
 };
 
-struct connect_one : full_listener {
+struct connect_one : connecting {
     template <class Token> auto start(Token&& token) { return s.async_connect(where, std::forward<Token>(token)); }
 };
 
-struct connect_range : full_listener {
+struct connect_range : connecting {
     std::array<tcp::endpoint, 2> list{where, where};
     template <class Token> auto start(Token&& token) { return asio::async_connect(s, list, std::forward<Token>(token)); }
 };
@@ -286,15 +278,19 @@ struct serial_read {
 
 using int_channel = asio::experimental::channel<asio::io_context::executor_type, void(error_code, int)>;
 
+using int_concurrent_channel = asio::experimental::concurrent_channel<asio::io_context::executor_type, void(error_code, int)>;
+
+template <class Channel>
 struct channel_receive {
-    int_channel channel{weft::get_executor()};
+    Channel channel{weft::get_executor()};
     template <class Token> auto start(Token&& token) { return channel.async_receive(std::forward<Token>(token)); }
     void release() { channel.close(); }
     void afterwards(outcome const&) { BOOST_TEST(!channel.try_send(error_code(), 1)); }  // nobody waits any more
 };
 
+template <class Channel>
 struct channel_send {
-    int_channel channel{weft::get_executor()};
+    Channel channel{weft::get_executor()};
     template <class Token> auto start(Token&& token) { return channel.async_send(error_code(), 1, std::forward<Token>(token)); }
     void release() { channel.close(); }
     void afterwards(outcome const&) { BOOST_TEST(!channel.try_receive([](error_code, int) {})); }  // nothing was sent
@@ -377,8 +373,10 @@ BOOST_AUTO_TEST_CASE(signal_set_async_wait) {
 BOOST_AUTO_TEST_CASE(pipe_async_read_some) { check_row<pipe_read>({all, aborted, 0}); }
 BOOST_AUTO_TEST_CASE(descriptor_async_write_some) { check_row<descriptor_write>({all, aborted, 0}); }
 BOOST_AUTO_TEST_CASE(serial_port_async_read_some) { check_row<serial_read>({all, aborted, 0}); }
-BOOST_AUTO_TEST_CASE(channel_async_receive) { check_row<channel_receive>({all, asio::experimental::error::channel_cancelled}); }
-BOOST_AUTO_TEST_CASE(channel_async_send) { check_row<channel_send>({all, asio::experimental::error::channel_cancelled}); }
+BOOST_AUTO_TEST_CASE(channel_async_receive) { check_row<channel_receive<int_channel>>({all, asio::experimental::error::channel_cancelled}); }
+BOOST_AUTO_TEST_CASE(channel_async_send) { check_row<channel_send<int_channel>>({all, asio::experimental::error::channel_cancelled}); }
+BOOST_AUTO_TEST_CASE(concurrent_channel_async_receive) { check_row<channel_receive<int_concurrent_channel>>({all, asio::experimental::error::channel_cancelled}); }
+BOOST_AUTO_TEST_CASE(concurrent_channel_async_send) { check_row<channel_send<int_concurrent_channel>>({all, asio::experimental::error::channel_cancelled}); }
 BOOST_AUTO_TEST_CASE(parallel_group_async_wait) { check_row<group_of_two>({all, aborted, std::nullopt, false}); }
 BOOST_AUTO_TEST_CASE(operation_of_async_compose) { check_row<composed_by_hand<asio::enable_terminal_cancellation>>({"terminal"}); }
 BOOST_AUTO_TEST_CASE(operation_of_async_compose_that_enables_total) { check_row<composed_by_hand<asio::enable_total_cancellation>>({all}); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The rows of doc/reference/operations.md about Beast, one test a row; and an HTTP and a WebSocket conversation cancelled at every point.
+#include "asio/full_listener.hpp"
 #include "asio/operation_row.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -23,6 +24,18 @@ using asio::ip::tcp;
 namespace {
 
 char const* const all = "total partial terminal";
+
+struct stream_connect : full_listener {
+    beast::tcp_stream s{weft::get_executor()};
+    template <class Token> auto start(Token&& token) { return s.async_connect(where, std::forward<Token>(token)); }
+    void release() { s.close(); }
+    void afterwards(outcome const&) {
+        BOOST_TEST(s.socket().is_open());
+        s.close();
+        make_room();
+        s.async_connect(where, weft::use_fiber);
+    }
+};
 
 /// Two ends of a TCP connection: `near` is Beast's, `far` the test's.
 struct connection {
@@ -207,6 +220,7 @@ struct websocket_close : open_web_socket {
 
 BOOST_AUTO_TEST_SUITE(operations_beast)
 
+BOOST_AUTO_TEST_CASE(tcp_stream_async_connect) { check_row<stream_connect>({all}); }
 BOOST_AUTO_TEST_CASE(tcp_stream_async_read_some) { check_row<stream_read>({all, aborted, 0}); }
 BOOST_AUTO_TEST_CASE(tcp_stream_async_write_some) { check_row<stream_write>({all, aborted, 0}); }
 BOOST_AUTO_TEST_CASE(http_async_read_into_a_message) { check_row<http_read_message>({"terminal"}); }

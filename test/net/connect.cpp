@@ -4,6 +4,7 @@
 
 #include <weft/asio.hpp>
 #include <weft/net/connect.hpp>
+#include <weft/threads/to_thread.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -160,6 +161,33 @@ BOOST_AUTO_TEST_CASE(a_listener_on_the_loopback_is_reached_by_name_and_by_number
         s.cancel();
         BOOST_TEST(!s.run([&] { weft::connect_tcp("127.0.0.1", port); }));
     });
+}
+
+// The look-up's thread goes on after a cancellation, and may have a file open: each scenario waits for its end, so that the ledger tells.
+BOOST_AUTO_TEST_CASE(a_look_up_and_a_connection_by_name_can_be_cancelled_everywhere) {
+    auto and_its_thread = [](auto f) {
+        struct at_end {
+            ~at_end() {
+                weft::cancel_scope s;
+                s.set_shield(true);
+                s.run([] { while (weft::default_thread_limiter().borrowed_tokens() > 0) weft::this_task::sleep_for(1ms); });
+            }
+        } e;
+        f();
+    };
+    weft::testing::cancel_everywhere_options options;
+    options.real_time = true;
+    auto look_up = weft::testing::cancel_everywhere([&] {
+        and_its_thread([] { BOOST_TEST(!weft::resolve_tcp("localhost", 80).empty()); });
+    }, options);
+    BOOST_TEST(look_up.points >= 1u);
+    BOOST_TEST(look_up.waits >= 1u);
+    auto connected = weft::testing::cancel_everywhere([&] {
+        tcp::acceptor listener(weft::get_executor(), tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+        std::uint16_t port = listener.local_endpoint().port();
+        and_its_thread([&] { weft::connect_tcp("localhost", port); });
+    }, options);
+    BOOST_TEST(connected.waits > look_up.waits);
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_does_not_exist_is_a_system_error) {
