@@ -4,6 +4,8 @@
 #define WEFT_POSIX_HPP
 
 #include <weft/posix/calls.hpp>
+#include <weft/posix/fd.hpp>
 #include <weft/posix/readiness.hpp>
+#include <weft/posix/socket_streambuf.hpp>
 
 #endif

@@ -39,6 +39,11 @@ void fd_did_not_wait(int fd) {
     errno = e;
 }
 
+void told_as_error() noexcept {
+    running_task->raised_ = false;
+    this_kernel->yield(*running_task);
+}
+
 bool fd_patience::ready() const noexcept {
     pollfd p{fd_, events_, 0};
     return libc.poll(&p, 1, 0) != 0;

@@ -19,6 +19,10 @@ void fd_point(int fd);
 /// After a call on fd that did not wait. Keeps errno.
 void fd_did_not_wait(int fd);
 
+/// After `cancelled` was caught, to be told as an error of a call: it is not swallowed, and the next point raises again. Lets the others run, as who is
+/// told may try again and again.
+void told_as_error() noexcept;
+
 /// The waits of one call for one descriptor.
 class fd_patience {
 public:

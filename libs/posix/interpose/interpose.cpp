@@ -8,6 +8,7 @@
 #include "asio/fd_waits.hpp"
 #include "core/kernel.hpp"
 #include "posix/libc_calls.hpp"
+#include "posix/waits.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -89,11 +90,7 @@ R answered(R failure, F call) noexcept {
         errno = EIO;
     }
     int e = errno;
-    if (e == ECANCELED) {
-        auto& t = *weft::detail::running_task;
-        t.raised_ = false;                        // told as an error, not swallowed
-        weft::detail::this_kernel->yield(t);      // who tries again and again lets the others run
-    }
+    if (e == ECANCELED) weft::detail::told_as_error();
     errno = e;
     return failure;
 }
