@@ -41,4 +41,4 @@ need_boost() {
 }
 # ccache where it is installed.
 [ -d /usr/lib/ccache ] && PATH=/usr/lib/ccache:$PATH
-jobs=$(nproc)
+jobs=$(($(nproc) + 1))  # tests wait, for processes and time
