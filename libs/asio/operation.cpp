@@ -82,7 +82,7 @@ void operation::wait() {
             op.asked_ = true;
             try {
                 op.ask();
-                if (op.state_ != state::done) {
+                if (op.state_ != state::done && op.asks_again_) {
                     auto& all = asio::use_service<asked_operations>(op.home_.query(asio::execution::context));
                     op.asked_in_ = &all;
                     all.add(op);

@@ -12,6 +12,11 @@
 #include <utility>
 #include <variant>
 
+namespace boost::asio::detail {
+template <typename Executor> class initiate_co_spawn;
+template <typename Executor> class initiate_spawn;
+}  // namespace boost::asio::detail
+
 namespace weft {
 
 /// The completion token that makes any asynchronous operation a blocking call of the running task.
@@ -194,6 +199,19 @@ private:
     operation_type* op_;
     executor_type home_;
 };
+/// asio::co_spawn and asio::spawn, which pass a request to stop to the coroutine's executor with a plain pointer to what goes when the coroutine has
+/// ended (Asio 1.26). On another context's thread a second request may come too late; a coroutine remembers the first one.
+template <class Initiation>
+bool must_ask_once(Initiation const&, operation::executor_type const&) { return false; }
+template <class Executor>
+bool must_ask_once(boost::asio::detail::initiate_co_spawn<Executor> const& i, operation::executor_type const& home) {
+    return &boost::asio::query(i.get_executor(), boost::asio::execution::context) != &boost::asio::query(home, boost::asio::execution::context);
+}
+template <class Executor>
+bool must_ask_once(boost::asio::detail::initiate_spawn<Executor> const& i, operation::executor_type const& home) {
+    return &boost::asio::query(i.get_executor(), boost::asio::execution::context) != &boost::asio::query(home, boost::asio::execution::context);
+}
+
 template <class... S>
 struct fiber_initiation {
     using return_type = typename result_of_signatures<S...>::type;
@@ -201,6 +219,7 @@ struct fiber_initiation {
     template <class Initiation, class... Args>
     static return_type start(boost::system::error_code* report, Initiation&& initiation, Args&&... args) {
         typed_operation<S...> op("async operation");
+        if (must_ask_once(initiation, op.home())) op.ask_once();
         std::forward<Initiation>(initiation)(fiber_handler<S...>(op), std::forward<Args>(args)...);
         op.wait();
         return op.take(report);

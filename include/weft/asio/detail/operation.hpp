@@ -63,6 +63,8 @@ public:
     /// From the destructor of a handler that was never called. Any thread.
     void abandon() noexcept { finish(true); }
 
+    /// For operations that keep a record of a request by themselves: they are asked to stop once, not again and again until they do.
+    void ask_once() noexcept { asks_again_ = false; }
     /// Whether a scope's cancellation was passed on to the operation before it completed.
     bool asked() const noexcept { return asked_; }
     executor_type const& home() const noexcept { return home_; }
@@ -95,6 +97,7 @@ private:
     wait_reason reason_;
     state state_{state::initiating};
     bool asked_{};
+    bool asks_again_{true};
     bool emitting_{};
     bool abandoned_{};
     asked_operations* asked_in_{};  ///< while it is listed there, in order to be asked again
