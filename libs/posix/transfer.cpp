@@ -41,12 +41,27 @@ std::size_t size_of(iovec const* v, std::size_t n) noexcept {
 }
 
 bool fails(int e) noexcept { errno = e; return false; }
-ssize_t failed(int e) noexcept { errno = e; return -1; }
 
 bool is_stream(int fd) noexcept {
     int type = 0;
     socklen_t size = sizeof type;
     return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+msghdr message_of(iovec const* v, int n) noexcept {
+    msghdr m{};
+    m.msg_iov = const_cast<iovec*>(v);
+    m.msg_iovlen = static_cast<std::size_t>(n);
+    return m;
+}
+
+// After a call on a socket that failed: waits, and returns true if it is to be made again. Otherwise errno says why not; `other` is set if fd is no socket.
+bool again(fd_patience& patience, bool transferred, bool* other) {
+    if (errno == EINTR) return true;
+    if (errno == ENOTSOCK && other) *other = true;
+    if (errno != EAGAIN) return false;
+    int e = patience.wait(transferred);
+    return e == 0 || fails(e);
 }
 
 // Sets `other`, and does nothing, if fd is no socket.
@@ -57,11 +72,7 @@ ssize_t receive(char const* call, int fd, msghdr& m, int flags, bool* other = nu
     msghdr now = m;
     for (;;) {
         slice rest(m.msg_iov, done ? m.msg_iovlen : 0, done);
-        if (done) {  // a sender's name and control data came with the first part
-            now = {};
-            now.msg_iov = rest.parts.data();
-            now.msg_iovlen = static_cast<std::size_t>(rest.n);
-        }
+        if (done) now = message_of(rest.parts.data(), rest.n);  // a sender's name and control data came with the first part
         ssize_t n = libc.recvmsg(fd, &now, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
         if (n >= 0) {
             if (!done) { auto* iov = m.msg_iov; auto parts = m.msg_iovlen; m = now; m.msg_iov = iov; m.msg_iovlen = parts; }
@@ -69,10 +80,9 @@ ssize_t receive(char const* call, int fd, msghdr& m, int flags, bool* other = nu
             if (n > 0 && whole && done < all && is_stream(fd)) continue;
             break;
         }
-        if (errno == ENOTSOCK && other) { *other = true; return -1; }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) { if (done) break; return -1; }
-        if (int e = patience.wait(done > 0)) { if (done) break; return failed(e); }
+        if (again(patience, done > 0, other)) continue;
+        if (done) break;
+        return -1;
     }
     if (!patience.waited()) detail::fd_did_not_wait(fd);
     return static_cast<ssize_t>(done);
@@ -85,11 +95,7 @@ ssize_t transmit(char const* call, int fd, msghdr const& m, int flags, bool* oth
     msghdr now = m;
     for (;;) {
         slice rest(m.msg_iov, done ? m.msg_iovlen : 0, done);
-        if (done) {
-            now = {};
-            now.msg_iov = rest.parts.data();
-            now.msg_iovlen = static_cast<std::size_t>(rest.n);
-        }
+        if (done) now = message_of(rest.parts.data(), rest.n);
         ssize_t n = libc.sendmsg(fd, &now, flags | MSG_DONTWAIT);
         if (n >= 0) {
             done += static_cast<std::size_t>(n);
@@ -97,10 +103,9 @@ ssize_t transmit(char const* call, int fd, msghdr const& m, int flags, bool* oth
             if (!patience.waited() && detail::never_waits(fd)) break;
             continue;
         }
-        if (errno == ENOTSOCK && other) { *other = true; return -1; }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) { if (done) break; return -1; }
-        if (int e = patience.wait(done > 0)) { if (done) break; return failed(e); }
+        if (again(patience, done > 0, other)) continue;
+        if (done) break;
+        return -1;
     }
     if (!patience.waited()) detail::fd_did_not_wait(fd);
     return static_cast<ssize_t>(done);
@@ -139,13 +144,6 @@ ssize_t write_file(char const* call, int fd, iovec const* v, int n) {
     } while (done < all);
     if (!patience.waited()) detail::fd_did_not_wait(fd);
     return static_cast<ssize_t>(done);
-}
-
-msghdr message_of(iovec const* v, int n) noexcept {
-    msghdr m{};
-    m.msg_iov = const_cast<iovec*>(v);
-    m.msg_iovlen = static_cast<std::size_t>(n);
-    return m;
 }
 
 bool plain(iovec const* v, int n) noexcept {  // what the kernel answers at once

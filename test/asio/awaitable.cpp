@@ -40,26 +40,26 @@ awaitable<T> fail() {
     throw std::range_error("in a coroutine");
 }
 
-struct coroutine {
+struct waits_in_a_coroutine {
     asio::steady_timer t{weft::get_executor(), 1h};
-    template <class Token>
-    auto start(Token&& token) {
-        return asio::co_spawn(weft::get_executor(), [this]() -> awaitable<void> { co_await t.async_wait(use_awaitable); }, std::forward<Token>(token));
-    }
     void release() { t.expires_after(0s); t.cancel(); }
     void afterwards(outcome const&) { BOOST_TEST(t.cancel() == 0u); }
 };
 
+struct coroutine : waits_in_a_coroutine {
+    template <class Token>
+    auto start(Token&& token) {
+        return asio::co_spawn(weft::get_executor(), [this]() -> awaitable<void> { co_await t.async_wait(use_awaitable); }, std::forward<Token>(token));
+    }
+};
+
 #if !WEFT_TSAN && !WEFT_ASAN  // which follow only the switches that are announced to them; Asio announces none
 /// One of Asio's own stackful coroutines.
-struct stackful_coroutine {
-    asio::steady_timer t{weft::get_executor(), 1h};
+struct stackful_coroutine : waits_in_a_coroutine {
     template <class Token>
     auto start(Token&& token) {
         return asio::spawn(weft::get_executor(), [this](asio::yield_context yield) { t.async_wait(yield); }, std::forward<Token>(token));
     }
-    void release() { t.expires_after(0s); t.cancel(); }
-    void afterwards(outcome const&) { BOOST_TEST(t.cancel() == 0u); }
 };
 #endif
 
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_task_has_the_result_of_asio_spawn_and_its_exception) {
             n.start_soon([&] {
                 weft::move_on_after(1s, [&] {
                     asio::spawn(ex, [&](asio::yield_context y) {
-                        struct at_end { bool& b; ~at_end() { b = true; } } e{unwound};
+                        at_end e(unwound);
                         asio::steady_timer t(y.get_executor(), 1h);
                         t.async_wait(y);
                     }, weft::use_fiber);

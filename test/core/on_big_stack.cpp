@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Code on a stack of its own within the task; and, as both are about code that was not written for tasks, no_yield_scope.
 #include "core/child.hpp"
+#include "core/recursion.hpp"
 #include "fixture.hpp"
 #include "stderr_of.hpp"
 
@@ -19,7 +20,6 @@ using namespace weft_test;
 namespace {
 
 constexpr std::size_t mega = 1 << 20;
-int volatile recursion_ends = 0;
 
 /// Uses about `bytes` of stack, then calls f there.
 template <class F>
@@ -30,12 +30,6 @@ WEFT_NOINLINE int use_stack(std::size_t bytes, F&& f) {
     if (bytes < 2048) f();
     else use_stack(bytes - 1024, f);
     return frame[bytes % 1024];
-}
-
-WEFT_NOINLINE int for_ever(int n) {
-    int volatile frame[64];
-    frame[n % 64] = n;
-    return recursion_ends ? 0 : for_ever(n + 1) + frame[n % 64];
 }
 
 struct dtor {

@@ -2,6 +2,7 @@
 // What a program says when a task overflows its stack. Each scenario ends its process, so it runs in one of its
 // own.
 #include "child.hpp"
+#include "core/recursion.hpp"
 #include "fixture.hpp"
 
 #include "core/kernel.hpp"
@@ -25,14 +26,6 @@ namespace {
 constexpr int former_handler_ran = 42;  // exit code of a child whose own handler was called
 
 // --- in the child ---
-
-int volatile recursion_ends = 0;  // never, but the compiler must not know
-
-WEFT_NOINLINE int deep(int n) {
-    int volatile frame[64];
-    frame[n % 64] = n;
-    return recursion_ends ? 0 : deep(n + 1) + frame[n % 64];
-}
 
 /// Writes what a large frame without stack probes would: one byte, far below all that was touched.
 void jump(std::size_t below) {
@@ -85,7 +78,7 @@ void in_task(weft::stack_guard guard, F f) {
 
 std::map<std::string, std::function<void()>> const& scenarios() {
     using enum weft::stack_guard;
-    auto recurse = [] { deep(0); };
+    auto recurse = [] { for_ever(0); };
     static std::map<std::string, std::function<void()>> const all{
         {"recursion, mprotect", [=] { in_task(protect, recurse); }},
         {"recursion, madvise", [=] { in_task(advise, recurse); }},

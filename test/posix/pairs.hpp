@@ -12,20 +12,14 @@
 #include <netinet/in.h>
 #include <string>
 #include <system_error>
-#include <utility>
 
 namespace weft_test {
 
-/// One descriptor.
-class owned_fd {
-public:
-    explicit owned_fd(int fd) : fd_(fd) { if (fd < 0) throw std::system_error(errno, std::system_category(), "a descriptor for the test"); }
-    owned_fd(owned_fd&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
-    ~owned_fd() { close(); }
-    operator int() const noexcept { return fd_; }
-    void close() { if (fd_ >= 0) weft::posix::close(std::exchange(fd_, -1)); }
-private:
-    int fd_;
+/// One descriptor, which libc's calls take as it is.
+struct owned_fd : weft::fd {
+    explicit owned_fd(int descriptor) : weft::fd(descriptor) { if (descriptor < 0) throw std::system_error(errno, std::system_category(), "a descriptor for the test"); }
+    operator int() const noexcept { return get(); }
+    void close() { reset(); }
 };
 
 /// Two ends: of a socket pair, both ways; of a pipe, from b to a.

@@ -11,17 +11,6 @@ using namespace weft_test;
 
 namespace {
 
-/// Two ends of a connection, as fds.
-struct fd_ends {
-    weft::fd a, b;
-    fd_ends() {
-        int fd[2];
-        if (::socketpair(AF_UNIX, SOCK_STREAM, 0, fd) != 0) throw std::system_error(errno, std::system_category(), "socketpair");
-        a.reset(fd[0]);
-        b.reset(fd[1]);
-    }
-};
-
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 void never_wait(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 template <class F> int code_of(F f) {
@@ -45,7 +34,7 @@ BOOST_AUTO_TEST_SUITE(streambuf)
 // --- fd ---
 
 BOOST_AUTO_TEST_CASE(an_fd_closes_what_it_owns_once) {
-    fd_ends e;
+    ends e = ends::sockets();
     int a = e.a.get(), b = e.b.get();
     weft::fd moved(std::move(e.a));
     BOOST_TEST((!e.a && moved.get() == a));
@@ -62,7 +51,7 @@ BOOST_AUTO_TEST_CASE(an_fd_closes_what_it_owns_once) {
 BOOST_AUTO_TEST_CASE(it_reads_and_writes_with_o_nonblock_and_without) {
     for (bool nonblock : {false, true}) {
         run_checked([&] {
-            fd_ends e;
+            ends e = ends::sockets();
             if (nonblock) { never_wait(e.a.get()); never_wait(e.b.get()); }
             std::string const much(1 << 20, 'x');
             std::size_t got = 0, end = 1;
@@ -84,7 +73,7 @@ BOOST_AUTO_TEST_CASE(it_reads_and_writes_with_o_nonblock_and_without) {
 
 BOOST_AUTO_TEST_CASE(its_errors_are_system_errors_and_never_a_signal) {
     run_checked([] {
-        fd_ends e;
+        ends e = ends::sockets();
         char c = 'x';
         set_timeout(e.a.get(), SO_RCVTIMEO, 50);
         BOOST_TEST(code_of([&] { e.a.read_some(&c, 1); }) == EAGAIN);
@@ -103,7 +92,7 @@ BOOST_AUTO_TEST_CASE(its_errors_are_system_errors_and_never_a_signal) {
 BOOST_AUTO_TEST_CASE(cancelled_it_loses_nothing) {
     run_checked([] {
         for (bool nonblock : {false, true}) {
-            fd_ends e;
+            ends e = ends::sockets();
             if (nonblock) { never_wait(e.a.get()); never_wait(e.b.get()); }
             char c = 0;
             BOOST_TEST(!weft::move_on_after(1s, [&] { e.a.read_some(&c, 1); }));       // during
@@ -120,7 +109,7 @@ BOOST_AUTO_TEST_CASE(cancelled_it_loses_nothing) {
         }
     });
     weft::testing::cancel_everywhere([] {
-        fd_ends e;
+        ends e = ends::sockets();
         weft::with_nursery([&](weft::nursery& n) {
             n.start_soon([&] { char c; while (e.a.read_some(&c, 1) > 0) {} });
             e.b.write_all("abc", 3);
@@ -134,7 +123,7 @@ BOOST_AUTO_TEST_CASE(cancelled_it_loses_nothing) {
 BOOST_AUTO_TEST_CASE(lines_and_numbers_go_both_ways) {
     for (std::size_t size : {1u, 7u, 4096u}) {
         run_checked([&] {
-            fd_ends e;
+            ends e = ends::sockets();
             weft::with_nursery([&](weft::nursery& n) {
                 n.start_soon("server", [&, b = std::move(e.b)]() mutable {
                     weft::socket_streambuf buffer(std::move(b), size);
@@ -159,7 +148,7 @@ BOOST_AUTO_TEST_CASE(lines_and_numbers_go_both_ways) {
 
 BOOST_AUTO_TEST_CASE(a_failure_makes_the_stream_bad_and_error_says_why) {
     run_checked([] {
-        fd_ends e;
+        ends e = ends::sockets();
         weft::socket_streambuf buffer(e.a.get());
         std::iostream peer(&buffer);
         e.b.reset();
@@ -169,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_failure_makes_the_stream_bad_and_error_says_why) {
         peer.clear();
         BOOST_TEST(line_of(peer) == "");
         BOOST_TEST(peer.bad());  // what was written goes first
-        fd_ends other;
+        ends other = ends::sockets();
         weft::socket_streambuf strict(other.a.get());
         std::iostream s(&strict);
         s.exceptions(std::ios::badbit);
@@ -182,7 +171,7 @@ BOOST_AUTO_TEST_CASE(a_failure_makes_the_stream_bad_and_error_says_why) {
 BOOST_AUTO_TEST_CASE(a_cancellation_is_an_error_of_the_stream_and_the_next_point_raises) {
     run_checked([] {
         auto check = [](auto cancelled_in) {
-            fd_ends e;
+            ends e = ends::sockets();
             weft::socket_streambuf buffer(e.a.get());
             std::iostream peer(&buffer);
             e.b.write_all("half", 4);
@@ -221,7 +210,7 @@ BOOST_AUTO_TEST_CASE(a_cancellation_is_an_error_of_the_stream_and_the_next_point
 
 BOOST_AUTO_TEST_CASE(cancelled_before_it_waits_and_while_it_sends) {
     run_checked([] {
-        fd_ends e;
+        ends e = ends::sockets();
         weft::socket_streambuf buffer(e.a.get(), 64);
         std::iostream peer(&buffer);
         weft::cancel_scope before;
@@ -247,7 +236,7 @@ BOOST_AUTO_TEST_CASE(cancelled_before_it_waits_and_while_it_sends) {
 
 BOOST_AUTO_TEST_CASE(cancelled_at_every_point_the_conversation_ends_and_leaves_nothing) {
     auto r = weft::testing::cancel_everywhere([] {
-        fd_ends e;
+        ends e = ends::sockets();
         weft::with_nursery([&](weft::nursery& n) {
             n.start_soon([&, b = std::move(e.b)]() mutable {
                 weft::socket_streambuf buffer(std::move(b));
@@ -269,7 +258,7 @@ BOOST_AUTO_TEST_CASE(cancelled_at_every_point_the_conversation_ends_and_leaves_n
 }
 
 BOOST_AUTO_TEST_CASE(outside_of_a_run_it_blocks_the_thread_and_destroyed_it_sends_what_it_can) {
-    fd_ends e;
+    ends e = ends::sockets();
     {
         weft::socket_streambuf buffer(std::move(e.a));
         std::ostream peer(&buffer);

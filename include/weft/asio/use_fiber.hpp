@@ -199,17 +199,22 @@ private:
     operation_type* op_;
     executor_type home_;
 };
-/// asio::co_spawn and asio::spawn, which pass a request to stop to the coroutine's executor with a plain pointer to what goes when the coroutine has
+
+template <class Initiation>
+inline constexpr bool starts_coroutine = false;
+template <class Executor>
+inline constexpr bool starts_coroutine<boost::asio::detail::initiate_co_spawn<Executor>> = true;
+template <class Executor>
+inline constexpr bool starts_coroutine<boost::asio::detail::initiate_spawn<Executor>> = true;
+
+/// asio::co_spawn and asio::spawn pass a request to stop to the coroutine's executor with a plain pointer to what goes when the coroutine has
 /// ended (Asio 1.26). On another context's thread a second request may come too late; a coroutine remembers the first one.
 template <class Initiation>
-bool must_ask_once(Initiation const&, operation::executor_type const&) { return false; }
-template <class Executor>
-bool must_ask_once(boost::asio::detail::initiate_co_spawn<Executor> const& i, operation::executor_type const& home) {
-    return &boost::asio::query(i.get_executor(), boost::asio::execution::context) != &boost::asio::query(home, boost::asio::execution::context);
-}
-template <class Executor>
-bool must_ask_once(boost::asio::detail::initiate_spawn<Executor> const& i, operation::executor_type const& home) {
-    return &boost::asio::query(i.get_executor(), boost::asio::execution::context) != &boost::asio::query(home, boost::asio::execution::context);
+bool must_ask_once(Initiation const& i, operation::executor_type const& home) {
+    if constexpr (starts_coroutine<Initiation>) {
+        return &boost::asio::query(i.get_executor(), boost::asio::execution::context) != &boost::asio::query(home, boost::asio::execution::context);
+    }
+    return false;
 }
 
 template <class... S>
