@@ -151,8 +151,6 @@ void note_rethrow(landing& found, std::uintptr_t behind) noexcept {
     }
 }
 
-std::int32_t displacement(std::uint8_t const* p) noexcept { std::int32_t d; std::memcpy(&d, p, sizeof d); return d; }
-
 /// Follows straight code until it ends. Branches are put on `todo`.
 void follow(ways::way from, ways& todo, landing& found, unsigned& budget) noexcept {
     std::uintptr_t at = from.at;
@@ -168,7 +166,7 @@ void follow(ways::way from, ways& todo, landing& found, unsigned& budget) noexce
         std::uint8_t op = p[i], second = p[i + 1];
         bool call = op == 0xe8, jump = op == 0xe9, indirect = op == 0xff && (second == 0x15 || second == 0x25);
         if (call || jump || indirect) {
-            std::uintptr_t target = next + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(displacement(p + n - 4)));
+            std::uintptr_t target = displaced(next, p + n - 4);
             switch (indirect ? function_in_slot(target) : function_at(target)) {
                 case known_function::terminate: if (!handling) found.terminates = true; return;
                 case known_function::resume: if (!handling) found.resumes = next; return;
@@ -184,7 +182,7 @@ void follow(ways::way from, ways& todo, landing& found, unsigned& budget) noexce
         } else if ((op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xe3)) {
             todo.add(next + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(static_cast<std::int8_t>(second))), handling);
         } else if (op == 0x0f && second >= 0x80 && second <= 0x8f) {
-            todo.add(next + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(displacement(p + n - 4))), handling);
+            todo.add(displaced(next, p + n - 4), handling);
         } else if (op == 0xc3 || op == 0xc2 || op == 0xcc || op == 0xf4 || (op == 0x0f && second == 0x0b) || (op == 0xff && (second & 0x38) == 0x20)) {
             return;
         }

@@ -92,8 +92,6 @@ bool is_loaded(std::uintptr_t address, bool executable) noexcept {
     return s.found.high != 0;
 }
 
-std::int32_t displacement(std::uint8_t const* p) noexcept { std::int32_t d; std::memcpy(&d, p, sizeof d); return d; }
-
 // An entry of a linkage table is one indirect jump, perhaps marked for branch tracking.
 known_function through_linkage_table(std::uintptr_t target) noexcept {
     auto const* p = reinterpret_cast<std::uint8_t const*>(target);
@@ -101,7 +99,7 @@ known_function through_linkage_table(std::uintptr_t target) noexcept {
     if (std::memcmp(p, endbr64, sizeof endbr64) == 0) p += sizeof endbr64;
     if (*p == 0xf2) ++p;
     if (p[0] != 0xff || p[1] != 0x25) return known_function::other;
-    return function_in_slot(reinterpret_cast<std::uintptr_t>(p) + 6 + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(displacement(p + 2))));
+    return function_in_slot(displaced(reinterpret_cast<std::uintptr_t>(p) + 6, p + 2));
 }
 
 // clang's own helper: begins to catch and terminates, and does nothing else. It is in each object file that needs it, without a name at run time.
@@ -113,7 +111,7 @@ bool is_clangs_terminate(std::uintptr_t at) noexcept {
         if (n == 0 || *p == 0xc3 || *p == 0xe9 || *p == 0xeb) return false;
         at += n;
         if (*p != 0xe8) continue;
-        std::uintptr_t target = at + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(displacement(p + 1)));
+        std::uintptr_t target = displaced(at, p + 1);
         known_function f = by_address(target);
         if (f == known_function::other && is_code(target)) f = through_linkage_table(target);
         if (f != (caught ? known_function::terminate : known_function::begin_catch)) return false;
@@ -124,6 +122,12 @@ bool is_clangs_terminate(std::uintptr_t at) noexcept {
 }
 
 }  // namespace
+
+std::uintptr_t displaced(std::uintptr_t next, std::uint8_t const* p) noexcept {
+    std::int32_t d;
+    std::memcpy(&d, p, sizeof d);
+    return next + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(d));
+}
 
 bool is_code(std::uintptr_t address) noexcept { return is_loaded(address, true); }
 

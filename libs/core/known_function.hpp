@@ -15,6 +15,8 @@ enum class known_function : std::uint8_t {
     rethrow       ///< __cxa_rethrow: "throw;"
 };
 
+/// What the four bytes at p, a displacement of an instruction that ends at `next`, point to.
+std::uintptr_t displaced(std::uintptr_t next, std::uint8_t const* p) noexcept;
 /// Which of them a call of `target` reaches: itself, or through an entry of a procedure linkage table, whether the dynamic
 /// linker has bound it or not.
 known_function function_at(std::uintptr_t target) noexcept;

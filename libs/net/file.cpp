@@ -6,6 +6,8 @@
 #include <weft/task/cancel_scope.hpp>
 #include <weft/threads/to_thread.hpp>
 
+#include "net/uninterrupted.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
@@ -24,19 +26,11 @@ namespace {
 template <class F>
 auto on_thread(F&& f) { return to_thread(std::forward<F>(f), {.name = "file"}); }
 
-/// Calls f until no signal came in between.
-template <class F>
-ssize_t uninterrupted(F f) {
-    ssize_t n;
-    do n = f(); while (n < 0 && errno == EINTR);
-    return n;
-}
-
 template <class F>
 void write_all(boost::asio::const_buffer from, F put, std::filesystem::path const& path) {
     auto const* p = static_cast<char const*>(from.data());
     for (std::size_t left = from.size(); left > 0;) {
-        ssize_t n = uninterrupted([&] { return put(p, left); });
+        ssize_t n = detail::uninterrupted([&] { return put(p, left); });
         if (n < 0) fail("write", path);
         p += n;
         left -= static_cast<std::size_t>(n);
@@ -63,7 +57,7 @@ file file::open(std::filesystem::path path, file_mode mode, unsigned permissions
     }
     file f;
     f.fd_ = on_thread([&] {
-        int fd = static_cast<int>(uninterrupted([&] { return ::open(path.c_str(), flags, permissions); }));
+        int fd = static_cast<int>(detail::uninterrupted([&] { return ::open(path.c_str(), flags, permissions); }));
         if (fd < 0) fail("open", path);
         return fd;
     });
@@ -74,7 +68,7 @@ file file::open(std::filesystem::path path, file_mode mode, unsigned permissions
 std::size_t file::read_some(boost::asio::mutable_buffer to) {
     int fd = use("read_some");
     return on_thread([&] {
-        ssize_t n = uninterrupted([&] { return ::read(fd, to.data(), to.size()); });
+        ssize_t n = detail::uninterrupted([&] { return ::read(fd, to.data(), to.size()); });
         if (n < 0) fail("read", path_);
         return static_cast<std::size_t>(n);
     });
@@ -87,7 +81,7 @@ std::string file::read(std::size_t bytes) {
         while (s.size() < bytes) {
             std::size_t before = s.size();
             s.resize(before + (std::min)(bytes - before, std::size_t{1} << 20));  // what is asked for need not be there
-            ssize_t n = uninterrupted([&] { return ::read(fd, s.data() + before, s.size() - before); });
+            ssize_t n = detail::uninterrupted([&] { return ::read(fd, s.data() + before, s.size() - before); });
             if (n < 0) fail("read", path_);
             s.resize(before + static_cast<std::size_t>(n));
             if (n == 0) break;
@@ -106,7 +100,7 @@ void file::write(boost::asio::const_buffer from) {
 std::size_t file::read_some_at(std::uint64_t offset, boost::asio::mutable_buffer to) {
     int fd = use("read_some_at");
     return on_thread([&] {
-        ssize_t n = uninterrupted([&] { return ::pread(fd, to.data(), to.size(), static_cast<off_t>(offset)); });
+        ssize_t n = detail::uninterrupted([&] { return ::pread(fd, to.data(), to.size(), static_cast<off_t>(offset)); });
         if (n < 0) fail("read", path_);
         return static_cast<std::size_t>(n);
     });
@@ -129,7 +123,7 @@ std::uint64_t file::size() {
 
 void file::resize(std::uint64_t bytes) {
     int fd = use("resize");
-    on_thread([&] { if (uninterrupted([&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); }) != 0) fail("resize", path_); });
+    on_thread([&] { if (detail::uninterrupted([&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); }) != 0) fail("resize", path_); });
 }
 
 void file::seek(std::uint64_t offset) { if (::lseek(use("seek"), static_cast<off_t>(offset), SEEK_SET) < 0) fail("seek", path_); }
@@ -142,7 +136,7 @@ std::uint64_t file::position() {
 
 void file::sync() {
     int fd = use("sync");
-    on_thread([&] { if (uninterrupted([&] { return ::fsync(fd); }) != 0) fail("sync", path_); });
+    on_thread([&] { if (detail::uninterrupted([&] { return ::fsync(fd); }) != 0) fail("sync", path_); });
 }
 
 void file::close() {
@@ -157,12 +151,12 @@ void file::close() {
 
 std::string read_file(std::filesystem::path const& path) {
     return on_thread([&] {
-        struct opened { int fd; ~opened() { if (fd >= 0) ::close(fd); } } f{static_cast<int>(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }))};
+        struct opened { int fd; ~opened() { if (fd >= 0) ::close(fd); } } f{static_cast<int>(detail::uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }))};
         if (f.fd < 0) fail("open", path);
         std::string s;
         char buffer[64 * 1024];
         for (;;) {
-            ssize_t n = uninterrupted([&] { return ::read(f.fd, buffer, sizeof buffer); });
+            ssize_t n = detail::uninterrupted([&] { return ::read(f.fd, buffer, sizeof buffer); });
             if (n < 0) fail("read", path);
             if (n == 0) return s;
             s.append(buffer, static_cast<std::size_t>(n));

@@ -5,6 +5,7 @@
 
 #include "core/kernel.hpp"
 #include "core/self.hpp"
+#include "net/uninterrupted.hpp"
 
 #include <bitset>
 #include <boost/system/system_error.hpp>
@@ -25,14 +26,6 @@ struct fd_hints {
 thread_local fd_hints hints;
 
 std::size_t place(int fd) noexcept { return static_cast<unsigned>(fd) % remembered; }
-
-template <class Call>
-ssize_t uninterrupted(Call call) noexcept {
-    for (;;) {
-        ssize_t n = call();
-        if (n >= 0 || errno != EINTR) return n;
-    }
-}
 
 // RWF_NOWAIT and not O_NONBLOCK: that belongs to the open file, which other processes may share, and setting it costs a call.
 template <class Call>

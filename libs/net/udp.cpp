@@ -4,6 +4,8 @@
 #include <weft/asio/executor.hpp>
 #include <weft/net/connect.hpp>
 
+#include "net/uninterrupted.hpp"
+
 #include <boost/system/system_error.hpp>
 
 #include <cerrno>
@@ -34,14 +36,6 @@ void wait_for(State& s, udp::socket::wait_type what, char const* call) {
     if (o.code) o.take_write(call);
 }
 
-template <class Call>
-ssize_t uninterrupted(Call call) noexcept {
-    for (;;) {
-        ssize_t n = call();
-        if (n >= 0 || errno != EINTR) return n;
-    }
-}
-
 }  // namespace
 
 udp_socket udp_socket::bind(endpoint_type const& at) { return udp_socket(udp::socket(get_executor(), at)); }
@@ -69,7 +63,7 @@ udp_socket::datagram udp_socket::do_receive(iovec* v, std::size_t n, std::size_t
         m.msg_iov = v;
         m.msg_iovlen = n;
         // With MSG_TRUNC the answer is what the datagram had, whatever there was room for.
-        ssize_t r = uninterrupted([&] { return ::recvmsg(s->socket.native_handle(), &m, MSG_DONTWAIT | MSG_TRUNC); });
+        ssize_t r = detail::uninterrupted([&] { return ::recvmsg(s->socket.native_handle(), &m, MSG_DONTWAIT | MSG_TRUNC); });
         int e = errno;
         if (r < 0 && e == EAGAIN && s->earlier_error == 0) {
             wait_for(*s, udp::socket::wait_read, call);
@@ -97,7 +91,7 @@ void udp_socket::do_send(iovec* v, std::size_t n, endpoint_type const* to) {
     m.msg_iovlen = n;
     bool waited = false, told = false;
     for (;;) {
-        if (uninterrupted([&] { return ::sendmsg(s->socket.native_handle(), &m, MSG_DONTWAIT | MSG_NOSIGNAL); }) >= 0) break;
+        if (detail::uninterrupted([&] { return ::sendmsg(s->socket.native_handle(), &m, MSG_DONTWAIT | MSG_NOSIGNAL); }) >= 0) break;
         int e = errno;
         if (e == EAGAIN) {
             waited = true;

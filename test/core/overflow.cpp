@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a program says when a task overflows its stack. Each scenario ends its process, so it runs in one of its
 // own.
-#include "child.hpp"
+#include "core/child.hpp"
 #include "core/recursion.hpp"
 #include "fixture.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The stacks that tasks run on: their size, guards, reuse, and that they are given back.
-#include "child.hpp"
+#include "core/child.hpp"
 #include "fixture.hpp"
 
 #include "core/kernel.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Reading, writing, connecting: as libc's calls, in the task.
-#include "pairs.hpp"
+#include "posix/pairs.hpp"
 
 #include <cstddef>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Compiled code on fibers: libc's names in a program that is linked with weft_posix, and Debian's libcurl.
-#include "pairs.hpp"
+#include "posix/pairs.hpp"
 
 #include <weft/net/buffered_reader.hpp>
 #include <weft/net/serve.hpp>

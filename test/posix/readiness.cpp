@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Waiting for descriptors and for time: poll, select, wait_readable, sleeps, names.
-#include "pairs.hpp"
+#include "posix/pairs.hpp"
 
 #include <climits>
 #include <thread>
