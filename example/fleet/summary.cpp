@@ -3,6 +3,8 @@
 
 #include "process.hpp"
 
+#include <weft/config.hpp>
+
 #include <cstdio>
 
 namespace fleet {
@@ -51,7 +53,9 @@ bool check(world const& w, std::size_t leaked_tasks, long leaked_sockets) {
     v.require(w.calls_dropped > 0, "slow shard: the shard notices that the front leaves", static_cast<double>(w.calls_dropped));
     // A deadline of 300 ms means nothing on a machine that does not let the program run.
     double starved = seconds_without_cpu() / std::chrono::duration<double>(clock::now() - w.began).count();
-    if (starved > 0.25) {
+    if (WEFT_TSAN) {
+        std::printf("fleet --ci: with ThreadSanitizer a request takes twenty times as long: the shares of answered requests are not judged\n");
+    } else if (starved > 0.25) {
         std::printf("fleet --ci: ready but without a processor for %.0f %% of the time: the shares of answered requests are not judged\n", 100 * starved);
     } else {
         // Two late ones are no share of anything where a short run makes 80 requests in all.

@@ -27,6 +27,21 @@ struct gate {
     void set() { std::lock_guard l(m); open = true; c.notify_all(); }
 };
 
+/// Calls `f(begun)` on a thread and cancels the caller once `f` has set `begun`, however long the thread took to start. Says whether the caller was cancelled.
+template <class F>
+bool cancelled_in_thread(F f, weft::to_thread_options o = {}) {
+    weft::cancel_scope s;
+    auto begun = std::make_shared<std::atomic<bool>>(false);
+    weft::with_nursery([&](weft::nursery& n) {
+        n.start_soon([&] {
+            while (!*begun) weft::this_task::sleep_for(100us);
+            s.cancel();
+        });
+        s.run([&] { weft::to_thread([f, begun] { return f(*begun); }, o); });
+    });
+    return s.cancelled_caught();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(to_thread)
@@ -97,8 +112,7 @@ BOOST_AUTO_TEST_CASE(an_abandoned_thread_s_caller_leaves_at_once_and_its_token_c
     weft::run([] {
         auto g = std::make_shared<gate>();
         weft::capacity_limiter limiter(1);
-        bool done = weft::move_on_after(1ms, [&] { weft::to_thread([g] { g->wait(); }, {.limiter = &limiter, .abandon_on_cancel = true}); });
-        BOOST_TEST(!done);
+        BOOST_TEST(cancelled_in_thread([g](auto& begun) { begun = true; g->wait(); }, {.limiter = &limiter, .abandon_on_cancel = true}));
         BOOST_TEST(limiter.borrowed_tokens() == 1u);
         BOOST_CHECK_THROW(limiter.acquire_nowait(), weft::would_block);
         g->set();
@@ -113,7 +127,7 @@ BOOST_AUTO_TEST_CASE(an_abandoned_thread_may_end_after_the_run) {
     auto g = std::make_shared<gate>();
     auto ended = std::make_shared<gate>();
     weft::run([&] {
-        weft::move_on_after(1ms, [&] { weft::to_thread([g, ended] { g->wait(); ended->set(); return std::string(1000, 'x'); }, {.abandon_on_cancel = true}); });
+        BOOST_TEST(cancelled_in_thread([g, ended](auto& begun) { begun = true; g->wait(); ended->set(); return std::string(1000, 'x'); }, {.abandon_on_cancel = true}));
     });
     g->set();
     ended->wait();
@@ -207,12 +221,9 @@ BOOST_AUTO_TEST_CASE(a_thread_learns_that_its_caller_is_cancelled) {
 BOOST_AUTO_TEST_CASE(what_a_thread_runs_in_a_cancelled_task_is_cancelled_and_so_is_the_thread_s_call) {
     weft::run([] {
         bool in_thread = false;
-        bool done = weft::move_on_after(2ms, [&] {
-            weft::to_thread([&] {
-                try { weft::from_thread::run([] { weft::this_task::sleep_forever(); }); } catch (weft::cancelled const&) { in_thread = true; throw; }
-            });
-        });
-        BOOST_TEST(!done);
+        BOOST_TEST(cancelled_in_thread([&](auto& begun) {
+            try { weft::from_thread::run([&] { begun = true; weft::this_task::sleep_forever(); }); } catch (weft::cancelled const&) { in_thread = true; throw; }
+        }));
         BOOST_TEST(in_thread);
     });
 }
@@ -223,16 +234,15 @@ BOOST_AUTO_TEST_CASE(an_abandoned_thread_that_calls_back_is_cancelled_or_told_th
     auto over = std::make_shared<gate>();
     auto results = std::make_shared<std::atomic<int>>(0);
     weft::run([&] {
-        weft::move_on_after(1ms, [&] {
-            weft::to_thread([=] {
-                g->wait();
-                if (throws<weft::cancelled>([] { weft::from_thread::run([] {}); })) ++*results;
-                if (throws<weft::cancelled>([] { weft::from_thread::check_cancelled(); })) ++*results;
-                second->wait();
-                if (throws<weft::run_finished_error>([] { weft::from_thread::run([] {}); })) ++*results;
-                over->set();
-            }, {.abandon_on_cancel = true});
-        });
+        BOOST_TEST(cancelled_in_thread([=](auto& begun) {
+            begun = true;
+            g->wait();
+            if (throws<weft::cancelled>([] { weft::from_thread::run([] {}); })) ++*results;
+            if (throws<weft::cancelled>([] { weft::from_thread::check_cancelled(); })) ++*results;
+            second->wait();
+            if (throws<weft::run_finished_error>([] { weft::from_thread::run([] {}); })) ++*results;
+            over->set();
+        }, {.abandon_on_cancel = true}));
         g->set();
         while (*results < 2) weft::this_task::sleep_for(100us);
     });
