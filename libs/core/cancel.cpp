@@ -213,7 +213,7 @@ void kernel::recompute(cancel_state& s) {
 }
 
 void kernel::queue_delivery(task_record& t) {
-    if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_ || t.delivery_queued_) return;
+    if (t.state_ != task_state::parked || !t.abort_ || !t.deliverable_ || t.delivery_queued_ || t.refuses_) return;
     if (code_position const* at = t.fiber_->waits_at; at && !passable(t, *at)) return;
     undelivered_.push_back(t);
     t.delivery_queued_ = true;

@@ -24,7 +24,7 @@ std::string in_task() {
 std::string place_text(source_place const& place) {
     char const* file = place.file();
     if (char const* slash = std::strrchr(file, '/')) file = slash + 1;
-    return std::string(file) + ":" + std::to_string(place.line());
+    return place.line() == 0 ? std::string(file) : std::string(file) + ":" + std::to_string(place.line());
 }
 
 std::string nursery_name(nursery_record const& n) {

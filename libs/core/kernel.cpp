@@ -225,7 +225,7 @@ void kernel::park(task_record& t, abort_fn abort, void* arg, wait_reason const& 
     if (probe_) [[unlikely]] { if (abort) probe_->parked(); }
     if (no_yield_scopes_) [[unlikely]] suspended_in_no_yield_scope(t, reason.what);
     t.deliverable_ = deliverable(t);
-    bool at_once = abort && t.deliverable_ && must_raise(t) && (!raises || passable(t, here));  // asked before it counts as parked: a deadline may expire here
+    bool at_once = abort && !t.refuses_ && t.deliverable_ && must_raise(t) && (!raises || passable(t, here));  // asked before it counts as parked: a deadline may expire here
     t.abort_ = abort;
     t.abort_arg_ = arg;
     t.reason_ = &reason;

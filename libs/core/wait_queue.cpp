@@ -145,10 +145,12 @@ bool waiter::block(terms const& t) {
         bool shared;
         explicit tidy(wait_alarm& al, bool s) : a(al), shared(s) {
             a.w->blocking_ = true;
+            a.w->task_->refuses_ = !a.t->options.cancellable;  // it need not be asked, nor the frames ahead be looked at
             if (s) a.k->count_shared_wait(1);
         }
         ~tidy() {
             a.w->blocking_ = false;
+            a.w->task_->refuses_ = false;
             a.k->disarm_node(a);
             if (shared) a.k->count_shared_wait(-1);
         }

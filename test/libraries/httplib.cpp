@@ -80,6 +80,38 @@ BOOST_AUTO_TEST_CASE(keep_alive_connections_by_the_hundred_are_served_at_once_by
     BOOST_TEST(elsewhere == 0);
 }
 
+// The client holds a recursive mutex, in its compiled part, from before a request is sent until its answer has come: a mutex of its thread, which all tasks
+// have in common, but for weft_posix's locks.
+BOOST_AUTO_TEST_CASE(a_client_that_tasks_share_gives_each_the_answer_to_its_own_request) {
+    int right = 0;
+    weft::run([&] {
+        httplib::Server server;
+        server.set_keep_alive_max_count(1000);
+        server.Get(R"(/echo/(\d+))", [](httplib::Request const& in, httplib::Response& out) {
+            weft::this_task::sleep_for(1ms);
+            out.set_content(in.matches[1].str(), "text/plain");
+        });
+        weft::with_nursery([&](weft::nursery& n) {
+            server.new_task_queue = [&] { return new task_each(n); };
+            int port = server.bind_to_any_port("127.0.0.1");
+            BOOST_TEST_REQUIRE(port > 0);
+            n.start_soon("listen", [&] { BOOST_TEST(server.listen_after_bind()); });
+            httplib::Client client("127.0.0.1", port);
+            client.set_keep_alive(true);
+            client.set_read_timeout(60);
+            weft::with_nursery([&](weft::nursery& asking) {
+                for (int i = 0; i < 40; ++i) asking.start_soon([&, i] {
+                    auto answer = client.Get("/echo/" + std::to_string(i));
+                    right += answer && answer->status == 200 && answer->body == std::to_string(i);
+                });
+            });
+            client.stop();
+            server.stop();
+        });
+    });
+    BOOST_TEST(right == 40);
+}
+
 BOOST_AUTO_TEST_CASE(a_cancellation_ends_the_server_its_connections_and_a_client_that_waits) {
     bool listened = true, answered = true, waited = false;
     weft::run([&] {

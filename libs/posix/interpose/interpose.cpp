@@ -7,6 +7,7 @@
 
 #include "asio/fd_waits.hpp"
 #include "core/kernel.hpp"
+#include "posix/interpose/pthread_calls.hpp"
 #include "posix/libc_calls.hpp"
 #include "posix/waits.hpp"
 
@@ -62,7 +63,10 @@ void resolve() {
 }
 
 // Before other constructors, which may start threads. Libraries that are initialised before the program come here by next().
-__attribute__((constructor(101))) void resolve_early() { resolve(); }
+__attribute__((constructor(101))) void resolve_early() {
+    resolve();
+    weft::detail::next_pthread_calls();
+}
 
 weft::detail::libc_calls const& next() {
     if (!resolved.load(std::memory_order_acquire)) resolve();
@@ -104,6 +108,9 @@ extern "C" {
 
 // What the build has the linker look for, so that this file is taken out of the archive.
 int weft_posix_linked = 1;
+// And the files of the locks: most references to them are weak, for which nothing is taken out of an archive.
+extern void (*const weft_posix_locks[])();
+void (*const weft_posix_locks[])() = {reinterpret_cast<void (*)()>(&pthread_mutex_lock), reinterpret_cast<void (*)()>(&pthread_cond_wait), reinterpret_cast<void (*)()>(&pthread_once)};
 
 [[noreturn]] void __chk_fail();
 

@@ -96,6 +96,7 @@ struct alignas(64) task_record {
     std::uint16_t swallowed_{};         ///< cancellations that were raised again after a catch that did not rethrow
     task_state state_{task_state::unused};
     bool woken_by_cancel_{};            ///< how the last park ended
+    bool refuses_{};                    ///< while parked: its abort function refuses, unless the run breaks a deadlock
     bool deliverable_{};                ///< while parked: may a cancellation be raised on waking (unwinding rule)
     bool delivery_queued_{};            ///< in the kernel's queue of pending aborts; next_ and prev_ are its links
     bool raised_{};                     ///< `cancelled` was raised and no scope has caught it yet
