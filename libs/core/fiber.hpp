@@ -92,6 +92,7 @@ public:
 
     /// The worker whose stack or guard holds the address, or null. Async-signal-safe.
     worker* find_by_address(void const* p, bool& in_guard) noexcept;
+    std::size_t stack_high_water() const noexcept { return stacks_.high_water(); }
 
 private:
     friend class weft_algorithm;

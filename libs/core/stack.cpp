@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "core/stack.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -181,6 +182,28 @@ void* stack_pool::owner_of(void const* p, bool& in_guard) const noexcept {
         return s.owners[(address - base) / stride_];
     }
     return nullptr;
+}
+
+std::size_t stack_pool::high_water() const noexcept {
+    std::size_t const page = page_size();
+    std::size_t most = 0;
+    unsigned char resident[64];
+    for (slab const& s : slabs_) {
+        std::size_t used = s.stacks - (&s == &slabs_.back() ? fresh_ : 0);
+        for (std::size_t i = 0; i < used; ++i) {
+            std::byte* low = s.base + i * stride_ + options_.guard;
+            // From the far end, and only where none has been yet.
+            for (std::size_t at = 0; at < options_.size - most; at += sizeof resident * page) {
+                std::size_t pages = std::min(sizeof resident, (options_.size - most - at) / page);
+                if (::mincore(low + at, pages * page, resident) != 0) break;
+                auto* first = std::find_if(resident, resident + pages, [](unsigned char r) { return r & 1; });
+                if (first == resident + pages) continue;
+                most = options_.size - at - static_cast<std::size_t>(first - resident) * page;
+                break;
+            }
+        }
+    }
+    return most;
 }
 
 void stack_pool::set_owner(stack_span span, void* owner) noexcept {

@@ -39,6 +39,8 @@ public:
     /// Async-signal-safe.
     void* owner_of(void const* p, bool& in_guard) const noexcept;
     void set_owner(stack_span s, void* owner) noexcept;
+    /// Bytes that the deepest of all stacks has touched so far, in whole pages: asks the kernel which are resident.
+    std::size_t high_water() const noexcept;
 
 private:
     struct slab { std::byte* base; std::size_t stacks; std::unique_ptr<void*[]> owners; };

@@ -17,12 +17,13 @@ class dumper {
 public:
     dumper(kernel& k, std::ostream& os) : k_(k), os_(os), now_(k.now()) {}
 
-    void write() {
+    void write(bool stacks) {
         run_statistics s = k_.statistics();
         os_ << "runtime \"" << k_.name() << "\"  " << s.living << (s.living == 1 ? " task: " : " tasks: ") << s.ready << " ready, "
             << s.running << " running, " << s.parked << " waiting";
         if (s.foreign) os_ << ", " << s.foreign << " in Boost.Fiber";
         os_ << "   up " << age(now_ - k_.started_at()) << "   seed " << s.seed << '\n';
+        if (stacks) os_ << "stacks of " << s.stack_size / 1024 << " KiB, of which the deepest has used " << k_.fibers().stack_high_water() / 1024 << " KiB\n";
         if (state_access::cancelled(k_.root_state_)) os_ << "cancelled: " << k_.root_state_.reason() << '\n';
         children(k_.root_, "");
     }
@@ -126,7 +127,7 @@ private:
 
 std::string dump_tree(kernel& k) {
     std::ostringstream os;
-    dumper(k, os).write();
+    dumper(k, os).write(false);
     return os.str();
 }
 
@@ -134,7 +135,12 @@ std::string dump_tree(kernel& k) {
 
 void inspect::dump(std::ostream& os) {
     if (!detail::this_kernel) detail::throw_outside("inspect::dump");
-    detail::dumper(*detail::this_kernel, os).write();
+    detail::dumper(*detail::this_kernel, os).write(true);
+}
+
+std::size_t inspect::stack_high_water() {
+    if (!detail::this_kernel) detail::throw_outside("inspect::stack_high_water");
+    return detail::this_kernel->fibers().stack_high_water();
 }
 
 }  // namespace weft

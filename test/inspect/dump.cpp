@@ -14,6 +14,12 @@ std::string dumped() {
     return os.str();
 }
 bool has(std::string const& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// Touches so many bytes of the stack.
+[[gnu::noinline]] void use_stack(std::size_t bytes) {
+    auto* p = static_cast<char volatile*>(__builtin_alloca(bytes));
+    for (std::size_t i = 0; i < bytes; i += 1024) p[i] = 1;
+}
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(it_shows_the_tree_with_states_wait_reasons_and_ages) {
@@ -98,6 +104,21 @@ BOOST_AUTO_TEST_CASE(it_shows_nested_nurseries_deadlines_and_stop_requests) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(the_deepest_stack_is_known_also_when_its_task_has_ended) {
+    weft::run_options o;
+    o.stack_size = 512 * 1024;
+    run_checked(o, [] {
+        for (int i = 0; i < 100; ++i) weft::with_nursery([&](weft::nursery& n) { n.start_soon([] { weft::this_task::sleep_for(1s); }); });
+        std::size_t shallow = weft::inspect::stack_high_water();
+        BOOST_TEST((shallow > 0 && shallow < 128 * 1024));
+        weft::with_nursery([](weft::nursery& n) { n.start_soon([] { use_stack(200 * 1024); }); });
+        std::size_t deep = weft::inspect::stack_high_water();
+        BOOST_TEST((deep >= 200 * 1024 && deep < 200 * 1024 + 128 * 1024));
+        BOOST_TEST(has(dumped(), "\nstacks of 512 KiB, of which the deepest has used " + std::to_string(deep / 1024) + " KiB\n"));
+    });
+}
+
 BOOST_AUTO_TEST_CASE(outside_of_a_run_it_says_so) {
     BOOST_CHECK_THROW(dumped(), weft::not_running_error);
+    BOOST_CHECK_THROW(weft::inspect::stack_high_water(), weft::not_running_error);
 }
