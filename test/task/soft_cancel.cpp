@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(a_stop_token_is_stopped_by_a_stop_request_or_a_cancellation
             weft::cancel_scope a, b, c;
             asked = token_of(a);
             cancelled = token_of(b);
-            neither = token_of(c);
+            neither = c.std_stop_token();
             a.run([&] { BOOST_TEST(!asked.stop_requested()); a.request_stop(); BOOST_TEST(asked.stop_requested()); });
             b.run([&] { b.cancel(); BOOST_TEST(cancelled.stop_requested()); weft::checkpoint(); });
             c.run([] { weft::checkpoint(); });

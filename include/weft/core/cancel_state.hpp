@@ -77,6 +77,8 @@ public:
     bool stop_requested() const noexcept { return stop_; }
     /// Stopped when the scope is cancelled or asked to stop; made at the first call, outlives the scope.
     std::stop_token stop_token();
+    /// The same, by a name that says whose type it is: weft::stop_token is another.
+    std::stop_token std_stop_token() { return stop_token(); }
 
     /// For the tree dump and messages. The text is copied.
     void set_name(std::string_view name) { name_ = name; }
