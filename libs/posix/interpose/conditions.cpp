@@ -109,6 +109,9 @@ clockid_t clock_of(pthread_cond_t const* c) noexcept { return c->__data.__wrefs 
 
 extern "C" {
 
+extern int const weft_posix_conditions;
+int const weft_posix_conditions = 1;
+
 int pthread_cond_wait(pthread_cond_t* c, pthread_mutex_t* m) { return a_task_calls() ? wait_as_task(c, m, weft::never) : next_pthread_calls().cond_wait(c, m); }
 int pthread_cond_timedwait(pthread_cond_t* c, pthread_mutex_t* m, timespec const* until) {
     if (!a_task_calls()) return next_pthread_calls().cond_timedwait(c, m, until);

@@ -108,9 +108,10 @@ extern "C" {
 
 // What the build has the linker look for, so that this file is taken out of the archive.
 int weft_posix_linked = 1;
-// And the files of the locks: most references to them are weak, for which nothing is taken out of an archive.
-extern void (*const weft_posix_locks[])();
-void (*const weft_posix_locks[])() = {reinterpret_cast<void (*)()>(&pthread_mutex_lock), reinterpret_cast<void (*)()>(&pthread_cond_wait), reinterpret_cast<void (*)()>(&pthread_once)};
+// And the files of the locks: of pthread's own names nothing is taken out of an archive where a shared library before it has them (a sanitizer's), or where the reference is weak.
+extern int const weft_posix_mutexes, weft_posix_conditions, weft_posix_once;
+extern int const* const weft_posix_parts[];
+int const* const weft_posix_parts[] = {&weft_posix_mutexes, &weft_posix_conditions, &weft_posix_once};
 
 [[noreturn]] void __chk_fail();
 

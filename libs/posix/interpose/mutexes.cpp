@@ -43,6 +43,9 @@ int lock(pthread_mutex_t* m, bool wait, weft::time_point deadline, void const* c
 
 extern "C" {
 
+extern int const weft_posix_mutexes;
+int const weft_posix_mutexes = 1;
+
 int pthread_mutex_unlock(pthread_mutex_t* m) {
     gate* g = a_task_calls() && !mine.empty() ? mine.find(m) : nullptr;
     if (!g) return next_pthread_calls().mutex_unlock(m);

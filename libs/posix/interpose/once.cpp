@@ -20,6 +20,9 @@ namespace {
 
 extern "C" {
 
+extern int const weft_posix_once;
+int const weft_posix_once = 1;
+
 int pthread_once(pthread_once_t* control, void (*make)()) {
     if (!a_task_calls()) {
         check_callback("pthread_once", control);
