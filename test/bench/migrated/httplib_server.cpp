@@ -27,6 +27,7 @@ private:
 };
 
 void serve(httplib::Server& server) {
+    server.set_keep_alive_max_count(100);  // its default of this version is 5: most of the time would go into new connections, through a listener's queue of five
     server.Get("/", [](httplib::Request const&, httplib::Response& out) {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         out.set_content("hello", "text/plain");
