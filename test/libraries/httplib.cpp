@@ -27,6 +27,15 @@ private:
     weft::nursery& n_;
 };
 
+/// Has it listen in n, with a task for each connection. Returns its port; `listened` is what the library says at the end.
+int start(httplib::Server& server, weft::nursery& n, bool& listened) {
+    server.new_task_queue = [&n] { return new task_each(n); };
+    int port = server.bind_to_any_port("127.0.0.1");
+    BOOST_TEST_REQUIRE(port > 0);
+    n.start_soon("listen", [&] { listened = server.listen_after_bind(); });
+    return port;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(httplib_on_fibers)
@@ -34,6 +43,7 @@ BOOST_AUTO_TEST_SUITE(httplib_on_fibers)
 BOOST_AUTO_TEST_CASE(keep_alive_connections_by_the_hundred_are_served_at_once_by_one_thread) {
     constexpr int connections = 200, requests = 3;
     auto here = std::this_thread::get_id();
+    bool listened = false;
     int at_once = 0, most = 0, right = 0, connected = 0, elsewhere = 0;
     weft::run([&] {
         httplib::Server server;
@@ -50,10 +60,7 @@ BOOST_AUTO_TEST_CASE(keep_alive_connections_by_the_hundred_are_served_at_once_by
             out.set_content(in.matches[1].str(), "text/plain");
         });
         weft::with_nursery([&](weft::nursery& n) {
-            server.new_task_queue = [&] { return new task_each(n); };
-            int port = server.bind_to_any_port("127.0.0.1");
-            BOOST_TEST_REQUIRE(port > 0);
-            n.start_soon("listen", [&] { BOOST_TEST(server.listen_after_bind()); });
+            int port = start(server, n, listened);
             weft::mutex connecting;  // one after the other: the library's listener has a queue of five
             weft::with_nursery([&](weft::nursery& clients) {
                 for (int c = 0; c < connections; ++c) clients.start_soon([&, c] {
@@ -74,6 +81,7 @@ BOOST_AUTO_TEST_CASE(keep_alive_connections_by_the_hundred_are_served_at_once_by
             server.stop();
         });
     });
+    BOOST_TEST(listened);
     BOOST_TEST(connected == connections);
     BOOST_TEST(right == connections * requests);
     BOOST_TEST(most == connections);
@@ -83,6 +91,7 @@ BOOST_AUTO_TEST_CASE(keep_alive_connections_by_the_hundred_are_served_at_once_by
 // The client holds a recursive mutex, in its compiled part, from before a request is sent until its answer has come: a mutex of its thread, which all tasks
 // have in common, but for weft_posix's locks.
 BOOST_AUTO_TEST_CASE(a_client_that_tasks_share_gives_each_the_answer_to_its_own_request) {
+    bool listened = false;
     int right = 0;
     weft::run([&] {
         httplib::Server server;
@@ -92,10 +101,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_tasks_share_gives_each_the_answer_to_its_own_
             out.set_content(in.matches[1].str(), "text/plain");
         });
         weft::with_nursery([&](weft::nursery& n) {
-            server.new_task_queue = [&] { return new task_each(n); };
-            int port = server.bind_to_any_port("127.0.0.1");
-            BOOST_TEST_REQUIRE(port > 0);
-            n.start_soon("listen", [&] { BOOST_TEST(server.listen_after_bind()); });
+            int port = start(server, n, listened);
             httplib::Client client("127.0.0.1", port);
             client.set_keep_alive(true);
             client.set_read_timeout(60);
@@ -109,6 +115,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_tasks_share_gives_each_the_answer_to_its_own_
             server.stop();
         });
     });
+    BOOST_TEST(listened);
     BOOST_TEST(right == 40);
 }
 
@@ -121,10 +128,7 @@ BOOST_AUTO_TEST_CASE(a_cancellation_ends_the_server_its_connections_and_a_client
         server.Get("/", [](httplib::Request const&, httplib::Response& out) { out.set_content("yes", "text/plain"); });
         server.Get("/never", [&](httplib::Request const&, httplib::Response&) { inside.set(); weft::this_task::sleep_forever(); });
         weft::with_nursery([&](weft::nursery& n) {
-            server.new_task_queue = [&] { return new task_each(n); };
-            int port = server.bind_to_any_port("127.0.0.1");
-            BOOST_TEST_REQUIRE(port > 0);
-            n.start_soon("listen", [&] { listened = server.listen_after_bind(); });
+            int port = start(server, n, listened);
             httplib::Client idle("127.0.0.1", port);
             idle.set_keep_alive(true);
             BOOST_TEST(static_cast<bool>(idle.Get("/")));

@@ -146,6 +146,7 @@ BOOST_AUTO_TEST_CASE(the_limiter_bounds_how_many_threads_work_at_once) {
                         int now = ++at_once;
                         for (int m = most; now > m && !most.compare_exchange_weak(m, now);) {}
                         while (most < 2) std::this_thread::yield();  // two come in, however slow the machine is
+                        std::this_thread::sleep_for(200us);          // and there is time for a third
                         --at_once;
                     }, {.limiter = &limiter});
                 });

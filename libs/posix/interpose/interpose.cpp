@@ -7,15 +7,13 @@
 
 #include "asio/fd_waits.hpp"
 #include "core/kernel.hpp"
+#include "posix/interpose/next_symbol.hpp"
 #include "posix/interpose/pthread_calls.hpp"
 #include "posix/libc_calls.hpp"
 #include "posix/waits.hpp"
 
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
-#include <dlfcn.h>
 #include <new>
 #include <system_error>
 
@@ -26,38 +24,28 @@ using weft::detail::libc;
 
 std::atomic<bool> resolved{false};
 
-template <class F>
-void find(F*& f, char const* name) {
-    void* p = ::dlsym(RTLD_NEXT, name);
-    if (!p) {
-        std::fprintf(stderr, "weft_posix: there is no %s behind this program; a static C library cannot be interposed.\n", name);
-        std::abort();
-    }
-    f = reinterpret_cast<F*>(p);
-}
-
 void resolve() {
     weft::detail::libc_calls c{};
-    find(c.read, "read");
-    find(c.readv, "readv");
-    find(c.write, "write");
-    find(c.writev, "writev");
-    find(c.recv, "recv");
-    find(c.recvfrom, "recvfrom");
-    find(c.recvmsg, "recvmsg");
-    find(c.send, "send");
-    find(c.sendto, "sendto");
-    find(c.sendmsg, "sendmsg");
-    find(c.connect, "connect");
-    find(c.accept, "accept");
-    find(c.accept4, "accept4");
-    find(c.close, "close");
-    find(c.poll, "poll");
-    find(c.select, "select");
-    find(c.sleep, "sleep");
-    find(c.usleep, "usleep");
-    find(c.nanosleep, "nanosleep");
-    find(c.getaddrinfo, "getaddrinfo");
+    weft::detail::find_next(c.read, "read");
+    weft::detail::find_next(c.readv, "readv");
+    weft::detail::find_next(c.write, "write");
+    weft::detail::find_next(c.writev, "writev");
+    weft::detail::find_next(c.recv, "recv");
+    weft::detail::find_next(c.recvfrom, "recvfrom");
+    weft::detail::find_next(c.recvmsg, "recvmsg");
+    weft::detail::find_next(c.send, "send");
+    weft::detail::find_next(c.sendto, "sendto");
+    weft::detail::find_next(c.sendmsg, "sendmsg");
+    weft::detail::find_next(c.connect, "connect");
+    weft::detail::find_next(c.accept, "accept");
+    weft::detail::find_next(c.accept4, "accept4");
+    weft::detail::find_next(c.close, "close");
+    weft::detail::find_next(c.poll, "poll");
+    weft::detail::find_next(c.select, "select");
+    weft::detail::find_next(c.sleep, "sleep");
+    weft::detail::find_next(c.usleep, "usleep");
+    weft::detail::find_next(c.nanosleep, "nanosleep");
+    weft::detail::find_next(c.getaddrinfo, "getaddrinfo");
     libc = c;
     resolved.store(true, std::memory_order_release);
 }
