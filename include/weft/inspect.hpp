@@ -4,5 +4,6 @@
 #define WEFT_INSPECT_HPP
 
 #include <weft/inspect/dump.hpp>
+#include <weft/inspect/watchdog.hpp>
 
 #endif

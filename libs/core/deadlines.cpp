@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "core/deadlines.hpp"
 
+#include <algorithm>
+
 namespace weft::detail {
 
 void deadline_heap::up(std::size_t i) noexcept {
@@ -31,33 +33,59 @@ void deadline_heap::down(std::size_t i) noexcept {
     put(i, e);
 }
 
+time_point deadline_heap::second() const noexcept {
+    time_point t = never;
+    for (std::size_t i = 1; i < 5 && i < entries_.size(); ++i) t = std::min(t, entries_[i].when);
+    return t;
+}
+
+void deadline_heap::more_slots() {
+    std::size_t const before = places_.size(), n = std::max<std::size_t>(64, 2 * before);
+    nodes_.resize(n);
+    entries_.reserve(n);  // so that only this function allocates
+    places_.resize(n);
+    for (std::size_t i = n; i-- > before;) {
+        places_[i] = free_;
+        free_ = static_cast<std::uint32_t>(i);
+    }
+}
+
 void deadline_heap::insert(timer_node& n, time_point when) {
     WEFT_ASSERT(n.index == timer_node::unarmed, "a deadline was armed twice");
-    entries_.push_back({when, &n});
+    if (free_ == timer_node::unarmed) more_slots();
+    n.index = free_;
+    free_ = places_[n.index];
+    nodes_[n.index] = &n;
+    entries_.push_back({when, n.index});
     up(entries_.size() - 1);
 }
 
 void deadline_heap::remove(timer_node& n) noexcept {
-    std::size_t i = n.index;
-    WEFT_ASSERT(i < entries_.size() && entries_[i].node == &n, "a deadline lost its place in the heap");
+    std::uint32_t const slot = n.index;
+    WEFT_ASSERT(slot < nodes_.size() && nodes_[slot] == &n, "a deadline lost its place in the heap");
+    std::size_t i = places_[slot];
     n.index = timer_node::unarmed;
+    nodes_[slot] = nullptr;
+    places_[slot] = free_;
+    free_ = slot;
     entry last = entries_.back();
     entries_.pop_back();
-    if (last.node == &n) return;
+    if (last.slot == slot) return;
     put(i, last);
     up(i);
-    down(last.node->index);
+    down(places_[last.slot]);
 }
 
 void deadline_heap::move(timer_node& n, time_point when) noexcept {
-    entries_[n.index].when = when;
-    up(n.index);
-    down(n.index);
+    std::size_t i = places_[n.index];
+    entries_[i].when = when;
+    up(i);
+    down(places_[n.index]);
 }
 
 void deadline_heap::take_due(time_point now, std::vector<timer_node*>& out) {
     while (!entries_.empty() && entries_.front().when <= now) {
-        timer_node* n = entries_.front().node;
+        timer_node* n = nodes_[entries_.front().slot];
         out.push_back(n);
         remove(*n);
     }

@@ -88,7 +88,7 @@ public:
     time_point next_deadline() const noexcept { return std::min(deadlines_.earliest(), fibers_.foreign_deadline()); }
     void before_io_wait(duration timeout);
     void after_io_wait(duration timeout);
-    bool instrumented() const noexcept { return !instruments_.empty(); }
+    bool instrumented() const noexcept;  ///< whether anybody wants to be told of these
 
     /// From any thread: a turn is needed.
     void wake() noexcept { driver_->wake(); }
@@ -252,6 +252,7 @@ private:
     noexcept_ahead noexcept_ahead_;
     deadline_heap deadlines_;
     time_point armed_for_{never};     ///< what the driver was last asked for
+    duration slack_{};                ///< by how much that may be later than the earliest deadline
     std::vector<timer_node*> due_;    ///< scratch of expire()
 
     ready_queue ready_;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 
@@ -30,6 +31,7 @@ public:
         process_ = ::fork();
         if (process_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            stay_on_processor(0);
             ::dup2(out[1], 1);
             if (stderr_to) ::dup2(::open(stderr_to, O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
             if (inherited >= 0) ::setenv("WEFT_BENCH_COUNTER", std::to_string(::dup(inherited)).c_str(), 1);
@@ -85,21 +87,35 @@ struct counter {
 
 bool there(char const* program) { return std::system(("command -v " + std::string(program) + " >/dev/null 2>&1").c_str()) == 0; }
 
-struct sample { double cpu_us, allocations; };
+/// A server under load, kept for the whole contest: in short turns, so that what else the machine does falls on all alike.
+class runner {
+public:
+    runner(contender const& c, exchange const& what, std::size_t connections) : server_(c.command, allocations_.fd), load_(server_.read_port(), connections, what) {
+        std::size_t const probe = 2'000 + connections;
+        double took = ns_per(1, [&] { load_.run(probe); }) / 1e9;
+        a_turn_ = static_cast<std::size_t>(std::max(1'000.0, static_cast<double>(probe) * turn_seconds / took));
+    }
+    /// Of one turn.
+    double cpu_us_a_message() {
+        double cpu = server_.cpu_us();
+        long before = *allocations_.page;
+        load_.run(a_turn_);
+        made_ += *allocations_.page - before;
+        messages_ += a_turn_;
+        return (server_.cpu_us() - cpu) / static_cast<double>(a_turn_);
+    }
+    /// Of all turns.
+    double allocations_a_message() const { return static_cast<double>(made_) / static_cast<double>(messages_); }
+    static constexpr double turn_seconds = 0.05;
 
-sample one_round(contender const& c, exchange const& what, std::size_t connections, double seconds) {
-    counter allocations;
-    child server(c.command, allocations.fd);
-    load l(server.read_port(), connections, what);
-    std::size_t const probe = 2'000 + connections;
-    double took = ns_per(1, [&] { l.run(probe); }) / 1e9;
-    auto messages = static_cast<std::size_t>(std::max(1'000.0, static_cast<double>(probe) * seconds / took));
-    long before = *allocations.page;
-    double cpu = server.cpu_us();
-    l.run(messages);
-    auto n = static_cast<double>(messages);
-    return {(server.cpu_us() - cpu) / n, static_cast<double>(*allocations.page - before) / n};
-}
+private:
+    counter allocations_;
+    child server_;
+    load load_;
+    std::size_t a_turn_{};
+    std::size_t messages_{};
+    long made_{};
+};
 
 /// "recvmsg 1.00  sendmsg 1.00  …", most frequent first, and their sum.
 struct calls { double sum{}; std::string text; };
@@ -170,22 +186,24 @@ double instructions(contender const& c, exchange const& what, std::size_t connec
 }
 
 void contest(std::vector<contender> const& all, exchange const& what, contest_options const& o, std::size_t connections) {
-    std::vector<std::vector<double>> cpu(all.size()), allocations(all.size());
-    for (int round = 0; round < o.rounds; ++round) {
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            sample s = one_round(all[i], what, connections, o.seconds);
-            cpu[i].push_back(s.cpu_us);
-            allocations[i].push_back(s.allocations);
+    std::vector<std::vector<double>> cpu(all.size());
+    std::vector<std::unique_ptr<runner>> runners;
+    for (contender const& c : all) runners.push_back(std::make_unique<runner>(c, what, connections));
+    int const turns = std::max(1, static_cast<int>(o.rounds * o.seconds / runner::turn_seconds));
+    for (int turn = 0; turn < turns; ++turn) {
+        for (std::size_t k = 0; k < all.size(); ++k) {
+            std::size_t i = turn % 2 ? all.size() - 1 - k : k;  // to and fro: nobody always follows the same one
+            cpu[i].push_back(runners[i]->cpu_us_a_message());
         }
     }
     std::size_t base = 0;
     for (std::size_t i = 0; i < all.size(); ++i) if (all[i].name == "callbacks") base = i;
     std::printf("%zu connection%s\n%-28s %8s %7s %7s %7s %8s  %s\n", connections, connections == 1 ? "" : "s", "", "CPU µs", "ratio", "allocs", "instr", "syscalls", "of which");
     for (std::size_t i = 0; i < all.size(); ++i) {
-        std::vector<double> ratios;  // of the same round: the machine's mood is in both
+        std::vector<double> ratios;  // of the same turn: the machine's mood is in both
         for (std::size_t r = 0; r < cpu[i].size(); ++r) ratios.push_back(cpu[i][r] / cpu[base][r]);
-        std::printf("%-28s %8.2f %7.2f ", all[i].name.c_str(), cpu[i].empty() ? 0 : median(cpu[i]), ratios.empty() ? 0 : median(ratios));
-        if (all[i].ours && !allocations[i].empty()) std::printf("%7.3f ", median(allocations[i]));
+        std::printf("%-28s %8.2f %7.2f ", all[i].name.c_str(), median(cpu[i]), median(ratios));
+        if (all[i].ours) std::printf("%7.3f ", runners[i]->allocations_a_message());
         else std::printf("%7s ", "–");
         if (o.count && all[i].ours && there("valgrind")) std::printf("%7.0f ", instructions(all[i], what, connections));
         else std::printf("%7s ", "–");

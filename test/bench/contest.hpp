@@ -17,7 +17,7 @@ struct contender {
 
 struct contest_options {
     int rounds = 5;
-    double seconds = 1;           ///< how long a round's exchanges take, roughly
+    double seconds = 1;           ///< how long a round's exchanges take, roughly, in turns of 50 ms
     bool count = true;            ///< system calls (strace) and instructions (valgrind), where those programs are
     std::string only{};           ///< a part of the names, "callbacks" always stays
     std::vector<std::size_t> connections{1, 64, 1000};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The kernel's benches, beside bare Boost.Fiber in the same process and run. Prints medians of five rounds, interleaved,
-// and the ratio; absolute times depend on the machine, ratios less so. `kernel [rounds]`; `kernel million` blocks a
+// and the ratio; absolute times depend on the machine, ratios less so. `kernel [rounds [NAME]]`, NAME a part of the benches' names; `kernel million` blocks a
 // million guarded tasks and prints what each keeps resident.
 #include "bench.hpp"
 
@@ -259,7 +259,9 @@ int main(int argc, char** argv) {
         {"memory of a blocked task, KB (100,000; fiber 20,000)", [] { return weft_memory(100'000); }, [] { return fiber_memory(20'000); }, 4.3},
     };
     std::printf("%-54s %10s %12s %8s %8s\n", "ns unless said; medians", "weft", "Boost.Fiber", "ratio", "target");
+    std::string_view only = argc > 2 ? argv[2] : "";
     for (bench const& b : benches) {
+        if (std::string_view(b.name).find(only) == std::string_view::npos) continue;
         std::vector<double> w, f;
         for (int i = 0; i < rounds; ++i) {
             w.push_back(b.weft());

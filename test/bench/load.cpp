@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -103,6 +104,18 @@ private:
 
 }  // namespace
 
+void stay_on_processor(int n) {
+    cpu_set_t set;
+    if (::sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < 2) return;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (!CPU_ISSET(i, &set) || n-- > 0) continue;
+        CPU_ZERO(&set);
+        CPU_SET(i, &set);
+        ::sched_setaffinity(0, sizeof set, &set);
+        return;
+    }
+}
+
 load::load(int port, std::size_t connections, exchange const& what) {
     int down[2], up[2];
     if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0) throw std::runtime_error("load: pipe");
@@ -110,6 +123,7 @@ load::load(int port, std::size_t connections, exchange const& what) {
     if (process_ < 0) throw std::runtime_error("load: fork");
     if (process_ == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        stay_on_processor(1);
         ::close(down[1]);
         ::close(up[0]);
         generator g(port, connections, what);
@@ -130,6 +144,7 @@ load::load(int port, std::size_t connections, exchange const& what) {
 load::~load() {
     ::close(to_);
     ::close(from_);
+    ::kill(process_, SIGKILL);  // a load that was forked later holds the other end of its pipe, too
     ::waitpid(process_, nullptr, 0);
 }
 

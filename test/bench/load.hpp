@@ -14,6 +14,9 @@ struct exchange {
     std::size_t answer{};
 };
 
+/// The calling process runs on the n-th processor it may use, if there are two: a server on 0, its load on 1, so that where the system puts them is no part of the result.
+void stay_on_processor(int n);
+
 /// Connects to a server on loopback and exchanges messages, one at a time on each connection.
 class load {
 public:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// 100,000 timers of 1 to 1,000 ms, all set at once: tasks of weft that sleep, beside callbacks of asio::steady_timer in an
-// io_context. Processor time of the whole, with what makes and ends tasks and timers, and how late each came. `timers [rounds]`.
+// Timers: tasks of weft that sleep, beside callbacks of asio::steady_timer in an io_context. How much processor time they take, and how late
+// they are. Two workloads: 100,000 timers of 1 to 1,000 ms, all set at once, with all that makes and ends tasks and timers; and 1,000 that
+// each come back every 10 ms, without. `timers [rounds]`.
 #include "bench.hpp"
 
 #include <weft/weft.hpp>
@@ -12,12 +13,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include <sys/resource.h>
 
 namespace {
 
 constexpr int timers = 100'000;
+constexpr int recurring = 1'000;
+constexpr std::chrono::microseconds period{10'000};
+constexpr auto settled = std::chrono::milliseconds(200), observed = std::chrono::milliseconds(1'000);
 
 struct result { double cpu_ms, p50_us, p99_us; };
 
@@ -30,17 +35,30 @@ double cpu_ms() {
     return ms(r.ru_utime) + ms(r.ru_stime);
 }
 
+class watch {
+public:
+    void begin() { late_.clear(); before_ = cpu_ms(); }
+    void fired(clock_type::time_point due) { late_.push_back(std::chrono::duration<double, std::micro>(clock_type::now() - due).count()); }
+    result end() {
+        result r{cpu_ms() - before_, 0, 0};
+        std::sort(late_.begin(), late_.end());
+        r.p50_us = late_[late_.size() / 2];
+        r.p99_us = late_[late_.size() * 99 / 100];
+        return r;
+    }
+
+private:
+    std::vector<double> late_ = reserved();
+    double before_{};
+    static std::vector<double> reserved() { std::vector<double> v; v.reserve(2 * timers); return v; }
+};
+
 template <class F>
 result measure(F&& f) {
-    std::vector<double> late;
-    late.reserve(timers);
-    double before = cpu_ms();
-    f([&](clock_type::time_point due) { late.push_back(std::chrono::duration<double, std::micro>(clock_type::now() - due).count()); });
-    result r{cpu_ms() - before, 0, 0};
-    std::sort(late.begin(), late.end());
-    r.p50_us = late[late.size() / 2];
-    r.p99_us = late[late.size() * 99 / 100];
-    return r;
+    watch w;
+    w.begin();
+    f([&](clock_type::time_point due) { w.fired(due); });
+    return w.end();
 }
 
 result tasks() {
@@ -71,17 +89,70 @@ result callbacks() {
     });
 }
 
+clock_type::time_point first_of(int i, clock_type::time_point start) { return start + period * i / recurring; }
+
+result recurring_tasks() {
+    watch w;
+    result r{};
+    weft::run([&] {
+        weft::with_nursery([&](weft::nursery& n) {
+            for (int i = 0; i < recurring; ++i) {
+                n.start_soon([&w, due = first_of(i, clock_type::now())]() mutable {
+                    for (;; due += period) { weft::this_task::sleep_until(due); w.fired(due); }
+                });
+            }
+            weft::this_task::sleep_for(settled);
+            w.begin();
+            weft::this_task::sleep_for(observed);
+            r = w.end();
+            n.cancel();
+        });
+    });
+    return r;
+}
+
+struct recurring_timer {
+    boost::asio::steady_timer timer;
+    watch& w;
+    void next() {
+        timer.async_wait([this](boost::system::error_code) {
+            w.fired(timer.expiry());
+            timer.expires_at(timer.expiry() + period);
+            next();
+        });
+    }
+};
+
+result recurring_callbacks() {
+    watch w;
+    boost::asio::io_context io(1);
+    std::vector<std::unique_ptr<recurring_timer>> all;
+    for (int i = 0; i < recurring; ++i) {
+        all.emplace_back(new recurring_timer{boost::asio::steady_timer(io, first_of(i, clock_type::now())), w});
+        all.back()->next();
+    }
+    io.run_for(settled);
+    w.begin();
+    io.run_for(observed);
+    return w.end();
+}
+
+void compare(int rounds, char const* what, result (*of_callbacks)(), result (*of_tasks)()) {
+    std::vector<double> cpu[2], p50[2], p99[2], ratio;
+    for (int i = 0; i < rounds; ++i) {
+        result r[2] = {of_callbacks(), of_tasks()};
+        for (int k = 0; k < 2; ++k) { cpu[k].push_back(r[k].cpu_ms); p50[k].push_back(r[k].p50_us); p99[k].push_back(r[k].p99_us); }
+        ratio.push_back(r[1].cpu_ms / r[0].cpu_ms);
+    }
+    std::printf("%s, medians\n%-22s %13s %13s %13s\n", what, "", "CPU ms", "late µs, p50", "p99");
+    for (int k = 0; k < 2; ++k) std::printf("%-22s %13.0f %13.0f %13.0f\n", k ? "weft, sleeping tasks" : "asio callbacks", median(cpu[k]), median(p50[k]), median(p99[k]));
+    std::printf("CPU, weft to callbacks: %.2f\n", median(ratio));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
-    std::vector<double> cpu[2], p50[2], p99[2], ratio;
-    for (int i = 0; i < rounds; ++i) {
-        result r[2] = {callbacks(), tasks()};
-        for (int k = 0; k < 2; ++k) { cpu[k].push_back(r[k].cpu_ms); p50[k].push_back(r[k].p50_us); p99[k].push_back(r[k].p99_us); }
-        ratio.push_back(r[1].cpu_ms / r[0].cpu_ms);
-    }
-    std::printf("%d timers, medians%12s %14s %14s\n", timers, "CPU ms", "late µs, p50", "p99");
-    for (int k = 0; k < 2; ++k) std::printf("%-22s %13.0f %13.0f %13.0f\n", k ? "weft, sleeping tasks" : "asio callbacks", median(cpu[k]), median(p50[k]), median(p99[k]));
-    std::printf("CPU, weft to callbacks: %.2f\n", median(ratio));
+    compare(rounds, "100,000 timers at once", callbacks, tasks);
+    compare(rounds, "1,000 timers, every 10 ms, for a second", recurring_callbacks, recurring_tasks);
 }

@@ -17,7 +17,7 @@ struct task_record;
 struct nursery_record;
 struct state_access;
 
-/// An entry of the run's deadline heap. `index` is its place there, or `unarmed`.
+/// An entry of the run's deadline heap. `index` is its slot there, or `unarmed`.
 struct timer_node {
     static constexpr std::uint32_t unarmed = 0xffffffff;
     std::uint32_t index{unarmed};

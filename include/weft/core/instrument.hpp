@@ -29,6 +29,8 @@ public:
     virtual void task_exited(task_info const&) {}
     virtual void before_io_wait(duration timeout) { static_cast<void>(timeout); }
     virtual void after_io_wait(duration timeout) { static_cast<void>(timeout); }
+    /// Whether it wants the two before: the loop then looks for what is ready before each wait, a system call more. Must always say the same.
+    virtual bool watches_io_waits() const noexcept { return true; }
 };
 
 }  // namespace weft

@@ -20,7 +20,8 @@ void yield();
 
 namespace detail_ { void sleep(time_point when); time_point after(duration d); }
 
-/// Sleeps until `when`, on the run's clock. Blocks: always, also if it has passed. Throws: cancelled.
+/// Sleeps until `when`, on the run's clock. Blocks: always, also if it has passed. Never returns early; where deadlines follow each other
+/// within 50 µs, they are served together, the first of them up to 50 µs late. Throws: cancelled.
 inline void sleep_until(time_point when) { detail_::sleep(when); }
 /// Sleeps for at least `d`. Throws: cancelled; misuse_error if d is negative or not a number.
 template <class Rep, class Period>

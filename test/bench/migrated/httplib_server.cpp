@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <string>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <thread>
 
 namespace {
@@ -27,12 +28,16 @@ private:
 };
 
 void serve(httplib::Server& server) {
-    server.set_keep_alive_max_count(100);  // its default of this version is 5: most of the time would go into new connections, through a listener's queue of five
+    server.set_keep_alive_max_count(100);  // this version's default is 5: most of the time would go into new connections
+    server.set_keep_alive_timeout(60);
+    int listener = -1;
+    server.set_socket_options([&](int s) { listener = s; });
     server.Get("/", [](httplib::Request const&, httplib::Response& out) {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         out.set_content("hello", "text/plain");
     });
     int port = server.bind_to_any_port("127.0.0.1");
+    ::listen(listener, 4096);  // the library compiled in a queue of five
     std::printf("%d\n", port);
     std::fflush(stdout);
     server.listen_after_bind();
