@@ -18,13 +18,11 @@
 
 #include <unistd.h>
 
-namespace weft::inspect {
-namespace {
-
-using clock = std::chrono::steady_clock;
+namespace weft {
+namespace detail {
 
 /// What the run's thread is doing: written by it, read by the watchdog's. A reader that finds another `moves` afterwards has read nothing.
-class pulse {
+class step_pulse {
 public:
     void begin(task_info const& t) noexcept {
         moves_.fetch_add(1, std::memory_order_acq_rel);
@@ -60,10 +58,10 @@ private:
 };
 
 /// Five a minute, and then a number.
-class stderr_reports {
+class stall_printer {
 public:
-    void operator()(stall const& s) {
-        auto now = clock::now();
+    void operator()(inspect::stall const& s) {
+        auto now = std::chrono::steady_clock::now();
         if (now - minute_ >= std::chrono::minutes(1)) {
             if (left_out_) std::fprintf(stderr, "warning[W111]: %zu more stalls in the minute before\n", left_out_);
             minute_ = now;
@@ -74,17 +72,19 @@ public:
     }
 
 private:
-    clock::time_point minute_{};
+    std::chrono::steady_clock::time_point minute_{};
     std::size_t printed_{};
     std::size_t left_out_{};
 };
 
-}  // namespace
+}  // namespace detail
+
+namespace inspect {
 
 class watchdog::watcher final : public instrument {
 public:
     watcher(watchdog_options options, pid_t watched) : options_(std::move(options)), watched_(watched) {
-        if (!options_.report) options_.report = stderr_reports{};
+        if (!options_.report) options_.report = detail::stall_printer{};
         thread_ = std::thread([this] { watch(); });
     }
     ~watcher() override { stop(); }
@@ -105,6 +105,7 @@ public:
     void after_run() override { stop(); }
 
 private:
+    using clock = std::chrono::steady_clock;
     void watch() noexcept {
         auto const period = options_.threshold / 4;
         std::uint64_t moves = pulse_.moves();
@@ -165,7 +166,7 @@ private:
 
     watchdog_options options_;
     pid_t watched_;
-    pulse pulse_;
+    detail::step_pulse pulse_;
     std::mutex mutex_;
     std::condition_variable stopped_;
     bool stopping_{};
@@ -198,4 +199,5 @@ watchdog::~watchdog() {
     watcher_->stop();
 }
 
-}  // namespace weft::inspect
+}  // namespace inspect
+}  // namespace weft
