@@ -109,8 +109,14 @@ public:
     void resume_now(task_record& t) noexcept;      ///< from a handler on the loop: switch to it directly if possible
     void hold_resumes(int by) noexcept { resumes_held_ += by; }  ///< while it is not 0, resume_now() only makes ready
     void yield(task_record& t);
-    /// True for every 16th operation that completed inside its initiation since the loop has had its turn: it yields then.
-    bool count_inline_completion() noexcept { return ++inline_completions_ % 16 == 0; }
+    /// True for every 16th operation that completed inside its initiation since the loop has had its turn: it yields then. An accept and a look at
+    /// what is ready count for a sixteenth of one: in a run of many busy tasks a turn is long, and who connects would wait for as many.
+    enum class inline_cost : unsigned { look = 1, transfer = 16 };
+    bool count_inline_completion(inline_cost c = inline_cost::transfer) noexcept {
+        if ((inline_completions_ += static_cast<unsigned>(c)) < 256) return false;
+        inline_completions_ = 0;
+        return true;
+    }
     void worker_main(worker& w);                   ///< body of every worker fiber
     void suspended_by_foreign(fiber_slot& s) noexcept;
     void resumed_by_foreign(fiber_slot& s) noexcept;

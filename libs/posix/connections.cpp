@@ -55,7 +55,7 @@ int posix::accept4(int fd, sockaddr* from, socklen_t* length, int flags) {
         }
     }
     int r = libc.accept4(fd, from, length, flags);
-    if (!patience.waited()) detail::fd_did_not_wait(fd);
+    if (!patience.waited()) detail::accept_did_not_wait(fd);
     return r;
 }
 

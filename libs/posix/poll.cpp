@@ -21,7 +21,7 @@ int poll_until(char const* call, pollfd* fds, nfds_t n, time_point deadline) {
     int found = libc.poll(fds, n, 0);
     if (found != 0) {
         int e = errno;
-        if (this_kernel->count_inline_completion()) this_kernel->yield(*running_task);
+        if (this_kernel->count_inline_completion(kernel::inline_cost::look)) this_kernel->yield(*running_task);
         errno = e;
         return found;
     }

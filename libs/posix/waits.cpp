@@ -32,12 +32,17 @@ void fd_point(int fd) {
     if (k.probe() || k.must_raise(t)) [[unlikely]] { if (!never_waits(fd)) k.cancel_point(t); }
 }
 
-void fd_did_not_wait(int fd) {
-    if (!this_kernel->count_inline_completion()) return;
+namespace {
+void others_turn(int fd, kernel::inline_cost cost) {
+    if (!this_kernel->count_inline_completion(cost)) return;
     int e = errno;
     if (!never_waits(fd)) this_kernel->yield(*running_task);
     errno = e;
 }
+}  // namespace
+
+void fd_did_not_wait(int fd) { others_turn(fd, kernel::inline_cost::transfer); }
+void accept_did_not_wait(int fd) { others_turn(fd, kernel::inline_cost::look); }
 
 void told_as_error() noexcept {
     running_task->raised_ = false;

@@ -287,6 +287,43 @@ BOOST_AUTO_TEST_CASE(a_connection_that_never_waits_lets_others_run) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(who_accepts_takes_those_who_wait_before_it_lets_others_run) {
+    // Else one connection a turn would be accepted, and turns are long where thousands are busy.
+    run_checked([] {
+        owned_fd l = listener();
+        sockaddr_in at = address_of(l);
+        std::vector<owned_fd> clients, accepted;
+        for (int i = 0; i < 60; ++i) {
+            clients.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+            BOOST_TEST_REQUIRE(px::connect(clients.back(), raw(at), sizeof at) == 0);
+        }
+        int turns = 0;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_service([&] { for (;; ++turns) weft::checkpoint(); });
+            weft::checkpoint();
+            turns = 0;
+            for (int i = 0; i < 60; ++i) {
+                BOOST_TEST(weft::wait_readable(l));
+                accepted.emplace_back(px::accept(l, nullptr, nullptr));
+            }
+            BOOST_TEST(turns <= 1);
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(looking_again_and_again_at_what_is_ready_lets_others_run) {
+    run_checked([] {
+        ends e = ends::sockets();
+        px::send(e.b, "x", 1, 0);
+        int turns = 0;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_service([&] { for (;; ++turns) weft::checkpoint(); });
+            for (int i = 0; i < 2'000; ++i) BOOST_TEST(weft::wait_readable(e.a));
+        });
+        BOOST_TEST(turns >= 6);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(closed_by_another_task_it_ends_with_EBADF) {
     run_checked([] {
         for_each_way([](way const& w, ends e) {

@@ -27,6 +27,7 @@ struct serve_options {
 };
 
 namespace detail {
+inline constexpr int accepts_a_turn = 256;  // in an accept's time others wait: some 2 ms
 enum class accept_failure : std::uint8_t { retry, pause, fatal };
 /// What an error of accept() means for the server.
 accept_failure classify_accept(boost::system::error_code const& e) noexcept;
@@ -89,7 +90,7 @@ void serve(Acceptor& listener, Handler handler, serve_options const& options = {
                     // loop. Those who wait already are taken at once; what fails here, the next asynchronous one meets.
                     if constexpr (detail::can_accept_now<Acceptor>) {
                         listener.non_blocking(true, ec);
-                        for (int i = 0; !ec && i < 32 && permits.try_acquire(); ++i) {
+                        for (int i = 0; !ec && i < detail::accepts_a_turn && permits.try_acquire(); ++i) {
                             permit next(permits, std::adopt_lock);
                             auto another = listener.accept(ec);
                             if (!ec) serve_one(std::move(next), std::move(another));
