@@ -155,6 +155,7 @@ void kernel::rearm() {
 
 void kernel::step_begins(task_record& t) {
     ++steps_;
+    inline_completions_ = 0;
     if (!instruments_.empty()) [[unlikely]] instruments([&](instrument& i) { i.before_task_step({t.id_, t.name_.get()}); });
 }
 
@@ -265,7 +266,6 @@ void kernel::resume_now(task_record& t) noexcept {
     if (oracle_ || in_turn_ || current_ || resumes_held_ != 0 || &fibers_.current() != &fibers_.loop()) { make_ready(t); return; }
     if (t.delivery_queued_) { undelivered_.remove(t); t.delivery_queued_ = false; }
     turn_time_ = now();
-    inline_completions_ = 0;  // the loop has just had its turn: a server that answers each request at once need not yield
     run_next(&t);
     finish_if_done();
     rearm();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Clients that keep their connections: each asks, waits for the answer, and asks again, from when it is connected; what is measured begins when all are.
+// Clients that keep their connections: each asks, waits for the answer, and asks again, from when it is connected; what is measured begins 3 s after all are.
 // Who is not answered counts with the time it has waited.
 //   keep_alive_load PORT CONNECTIONS SECONDS [PATH]
 #include <algorithm>
@@ -44,11 +44,16 @@ public:
         connecting_ = clock_type::now() - begin;
     }
 
-    void run(std::chrono::seconds time) {
-        took_.clear();
-        for (auto& c : clients_) c.answers = 0;
+    /// Asks and answers.
+    void exchange(std::chrono::seconds time) {
         auto end = clock_type::now() + time;
         while (clock_type::now() < end) each_event(100, [&](client& c, unsigned events) { handle(c, events); });
+    }
+
+    void measure(std::chrono::seconds time) {
+        took_.clear();
+        for (auto& c : clients_) c.answers = 0;
+        exchange(time);
         for (auto& c : clients_) took_.push_back(clock_type::now() - c.asked);
         report(time);
     }
@@ -164,5 +169,6 @@ int main(int argc, char** argv) {
     ::setrlimit(RLIMIT_NOFILE, &files);
     load l(std::atoi(argv[1]), static_cast<std::size_t>(std::atol(argv[2])), argc > 4 ? argv[4] : "/");
     l.connect_all();
-    l.run(std::chrono::seconds(std::atol(argv[3])));
+    l.exchange(std::chrono::seconds(3));
+    l.measure(std::chrono::seconds(std::atol(argv[3])));
 }
