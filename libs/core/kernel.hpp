@@ -109,6 +109,7 @@ public:
     void resume_now(task_record& t) noexcept;      ///< from a handler on the loop: switch to it directly if possible
     void hold_resumes(int by) noexcept { resumes_held_ += by; }  ///< while it is not 0, resume_now() only makes ready
     void yield(task_record& t);
+    bool in_no_yield_scope() const noexcept { return no_yield_scopes_ != nullptr; }
     /// True for every 16th operation that completed inside its initiation in one step of a task: it yields then. An accept and a look at
     /// what is ready count for a sixteenth of one: in a run of many busy tasks a turn is long, and who connects would wait for as many.
     enum class inline_cost : unsigned { look = 1, transfer = 16 };

@@ -27,6 +27,11 @@ void check_cancelled() {
     this_kernel->cancel_point(t);
 }
 
+bool detail::tried_in_vain() noexcept {
+    if (running_task && this_kernel->count_inline_completion(kernel::inline_cost::look) && !this_kernel->in_no_yield_scope()) this_kernel->yield(*running_task);
+    return false;
+}
+
 void yield_shielded() { detail::task_record& t = self("yield_shielded"); this_kernel->yield(t); }
 
 time_point current_effective_deadline() {

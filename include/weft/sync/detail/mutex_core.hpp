@@ -48,7 +48,11 @@ public:
         if (!try_enter(me)) [[unlikely]] lock_slow(me, {.reason = reason(), .cancellable = false});
     }
     void lock_cancellable();
-    bool try_lock() noexcept { return try_enter(self_owner()); }
+    bool try_lock() noexcept {
+        if (try_enter(self_owner())) return true;
+        if constexpr (L::shared) return tried_in_vain();
+        return false;
+    }
     bool try_lock_until(time_point deadline);
     void unlock() {
         if (owner_.load(std::memory_order_relaxed) != self_owner().id) [[unlikely]] throw_not_owner();
