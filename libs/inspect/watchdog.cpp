@@ -122,7 +122,7 @@ private:
                 place.clear();
                 continue;
             }
-            if (reported || now - since < options_.threshold - period) continue;
+            if (reported || now - since < options_.threshold) continue;
             if (pulse_.id() != 0) reported = report_step(moves, now - since);
             else reported = report_callback(moves, place, now, since);
         }

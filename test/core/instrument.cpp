@@ -294,4 +294,19 @@ BOOST_AUTO_TEST_CASE(tasks_that_fail_or_are_cancelled_exit_like_others) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(one_that_does_not_watch_io_waits_leaves_the_loop_as_it_is) {
+    struct steps_only : recorder {
+        bool watches_io_waits() const noexcept override { return false; }
+    };
+    auto sleeps = [](std::shared_ptr<recorder> r) {
+        weft::run(with(r), [] { weft::this_task::sleep_for(1ms); });
+        return r;
+    };
+    BOOST_TEST(sleeps(std::make_shared<recorder>())->count("before_io") > 0);
+    auto r = sleeps(std::make_shared<steps_only>());
+    BOOST_TEST(r->count("before_io") == 0);
+    BOOST_TEST(r->count("after_io") == 0);
+    BOOST_TEST(r->count("before main") == 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

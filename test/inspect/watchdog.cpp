@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_task_that_blocks_in_read_is_named_while_it_does) {
     BOOST_TEST(s->id > 0u);
     BOOST_TEST(s->call == "read");
     BOOST_TEST(!s->computes);
-    BOOST_TEST((s->for_at_least >= 15ms));
+    BOOST_TEST((s->for_at_least >= 20ms));
     BOOST_TEST(s->help.find("weft::posix") != std::string::npos);
     BOOST_TEST(s->message().find("\"resize\" has held its thread for ") != std::string::npos);
     BOOST_TEST(s->message().find(", in read()\n  because: ") != std::string::npos);

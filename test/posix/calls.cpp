@@ -318,9 +318,9 @@ BOOST_AUTO_TEST_CASE(looking_again_and_again_at_what_is_ready_lets_others_run) {
         int turns = 0;
         weft::with_nursery([&](weft::nursery& n) {
             n.start_service([&] { for (;; ++turns) weft::checkpoint(); });
-            for (int i = 0; i < 2'000; ++i) BOOST_TEST(weft::wait_readable(e.a));
+            for (int i = 0; i < 5'000; ++i) BOOST_TEST(weft::wait_readable(e.a));
         });
-        BOOST_TEST(turns >= 6);
+        BOOST_TEST(turns >= 10);  // of 19, but for those that the first and the last turn may take
     });
 }
 
