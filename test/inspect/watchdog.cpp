@@ -79,7 +79,7 @@ std::optional<wi::stall> of_task(F block) {
 /// Calls `end` from a thread once something has been told.
 template <class F>
 std::thread ender(told& t, F end) {
-    return std::thread([&t, end, u = until_told{t}] {
+    return std::thread([end, u = until_told{t}] {
         auto start = std::chrono::steady_clock::now();
         while (!u.over(start)) os_sleep(1ms);
         end();
