@@ -27,7 +27,7 @@ namespace {
 /// What a watchdog has told, from its thread.
 class told {
 public:
-    wi::watchdog_options options(weft::duration threshold = 20ms) {
+    wi::watchdog_options options(weft::duration threshold = 100ms) {
         return {threshold, [this](wi::stall const& s) {
             std::lock_guard l(m_);
             all_.push_back(s);
@@ -106,14 +106,14 @@ BOOST_AUTO_TEST_CASE(a_task_that_blocks_in_read_is_named_while_it_does) {
     BOOST_TEST(s->id > 0u);
     BOOST_TEST(s->call == "read");
     BOOST_TEST(!s->computes);
-    BOOST_TEST((s->for_at_least >= 20ms));
+    BOOST_TEST((s->for_at_least >= 100ms));
     BOOST_TEST(s->help.find("weft::posix") != std::string::npos);
     BOOST_TEST(s->message().find("\"resize\" has held its thread for ") != std::string::npos);
     BOOST_TEST(s->message().find(", in read()\n  because: ") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(one_that_sleeps_on_the_thread_is_told_of_weft_s_sleep) {
-    auto s = of_task([](told&) { os_sleep(300ms); });
+    auto s = of_task([](told&) { os_sleep(600ms); });
     BOOST_REQUIRE(s);
     BOOST_TEST(s->call == "nanosleep");
     BOOST_TEST(s->help == "weft::this_task::sleep_for");
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(the_task_that_makes_the_watchdog_is_watched_at_once) {
     told t;
     weft::run([&] {
         wi::watchdog w(t.options());
-        os_sleep(300ms);
+        os_sleep(600ms);
     });
     BOOST_TEST(t.of("main").size() == 1u);
 }
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(each_stall_is_told_once_and_of_each_task) {
         wi::watchdog w(t.options());
         weft::with_nursery([&](weft::nursery& n) {
             for (int i = 0; i < 3; ++i) n.start_soon("t" + std::to_string(i), [] {
-                os_sleep(300ms);
+                os_sleep(600ms);
                 weft::checkpoint();
             });
         });
