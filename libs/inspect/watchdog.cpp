@@ -101,7 +101,6 @@ public:
     bool watches_io_waits() const noexcept override { return false; }
     void before_task_step(task_info const& t) override { pulse_.begin(t); }
     void after_task_step(task_info const&) override { pulse_.end(); }
-    void task_exited(task_info const&) override { pulse_.end(); }
     void after_run() override { stop(); }
 
 private:
@@ -133,7 +132,7 @@ private:
         s.id = pulse_.id();
         s.task = pulse_.name();
         thread_place p = place_of(watched_);
-        if (pulse_.moves() != moves || s.id == 0) return false;
+        if (pulse_.moves() != moves) return false;
         tell(s, p, held);
         return true;
     }

@@ -18,6 +18,7 @@ bool never_waits(int fd) noexcept;
 void fd_point(int fd);
 /// After a call on fd that did not wait. Keeps errno.
 void fd_did_not_wait(int fd);
+/// After an accept that did not: who connects is taken many a turn. Keeps errno.
 void accept_did_not_wait(int fd);
 
 /// After `cancelled` was caught, to be told as an error of a call: it is not swallowed, and the next point raises again. Lets the others run, as who is

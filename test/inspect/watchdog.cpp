@@ -7,9 +7,7 @@
 #include <weft/inspect.hpp>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -31,14 +29,13 @@ public:
         return {threshold, [this](wi::stall const& s) {
             std::lock_guard l(m_);
             all_.push_back(s);
-            ++count_;
         }};
     }
     std::vector<wi::stall> all() {
         std::lock_guard l(m_);
         return all_;
     }
-    std::size_t count() const { return count_; }
+    std::size_t count() { return all().size(); }
     /// Of this task, or of callbacks: on a loaded machine any step may take long, and is then told of, rightly.
     std::vector<wi::stall> of(std::string_view task) {
         std::vector<wi::stall> r;
@@ -49,7 +46,6 @@ public:
 private:
     std::mutex m_;
     std::vector<wi::stall> all_;
-    std::atomic<std::size_t> count_{0};
 };
 
 void os_sleep(std::chrono::nanoseconds d) {

@@ -2,18 +2,21 @@
 // Loops that try until they succeed, as on threads, where whoever holds what they want has its time.
 #include "fixture.hpp"
 
+#include <weft/asio.hpp>
+#include <weft/sync/event.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/recursive_mutex.hpp>
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
 
+#include <boost/asio/post.hpp>
 #include <boost/mpl/list.hpp>
 
 using namespace weft_test;
 
 namespace {
 
-/// A task takes `resource` and gives it back after a sleep, while another tries for it by `attempt`.
+/// A task takes `resource` and gives it back after a checkpoint, while another tries for it by `attempt`.
 template <class R, class Take, class GiveBack, class Attempt>
 void ends(R& resource, Take take, GiveBack give_back, Attempt attempt) {
     run_checked([&] {
@@ -90,6 +93,17 @@ BOOST_AUTO_TEST_CASE(in_a_no_yield_scope_and_in_a_callback_it_never_yields) {
             }
             BOOST_TEST(turns == before);
         });
+        m.unlock();
+    });
+    weft::run([] {
+        weft::mutex m;
+        weft::event tried;
+        m.lock();
+        boost::asio::post(weft::get_executor(), [&] {
+            for (int i = 0; i < 1'000; ++i) BOOST_TEST(!m.try_lock());
+            tried.set();
+        });
+        tried.wait();
         m.unlock();
     });
 }

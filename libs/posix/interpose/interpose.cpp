@@ -20,32 +20,33 @@
 namespace {
 
 namespace px = weft::posix;
+using weft::detail::find_next;
 using weft::detail::libc;
 
 std::atomic<bool> resolved{false};
 
 void resolve() {
     weft::detail::libc_calls c{};
-    weft::detail::find_next(c.read, "read");
-    weft::detail::find_next(c.readv, "readv");
-    weft::detail::find_next(c.write, "write");
-    weft::detail::find_next(c.writev, "writev");
-    weft::detail::find_next(c.recv, "recv");
-    weft::detail::find_next(c.recvfrom, "recvfrom");
-    weft::detail::find_next(c.recvmsg, "recvmsg");
-    weft::detail::find_next(c.send, "send");
-    weft::detail::find_next(c.sendto, "sendto");
-    weft::detail::find_next(c.sendmsg, "sendmsg");
-    weft::detail::find_next(c.connect, "connect");
-    weft::detail::find_next(c.accept, "accept");
-    weft::detail::find_next(c.accept4, "accept4");
-    weft::detail::find_next(c.close, "close");
-    weft::detail::find_next(c.poll, "poll");
-    weft::detail::find_next(c.select, "select");
-    weft::detail::find_next(c.sleep, "sleep");
-    weft::detail::find_next(c.usleep, "usleep");
-    weft::detail::find_next(c.nanosleep, "nanosleep");
-    weft::detail::find_next(c.getaddrinfo, "getaddrinfo");
+    find_next(c.read, "read");
+    find_next(c.readv, "readv");
+    find_next(c.write, "write");
+    find_next(c.writev, "writev");
+    find_next(c.recv, "recv");
+    find_next(c.recvfrom, "recvfrom");
+    find_next(c.recvmsg, "recvmsg");
+    find_next(c.send, "send");
+    find_next(c.sendto, "sendto");
+    find_next(c.sendmsg, "sendmsg");
+    find_next(c.connect, "connect");
+    find_next(c.accept, "accept");
+    find_next(c.accept4, "accept4");
+    find_next(c.close, "close");
+    find_next(c.poll, "poll");
+    find_next(c.select, "select");
+    find_next(c.sleep, "sleep");
+    find_next(c.usleep, "usleep");
+    find_next(c.nanosleep, "nanosleep");
+    find_next(c.getaddrinfo, "getaddrinfo");
     libc = c;
     resolved.store(true, std::memory_order_release);
 }
