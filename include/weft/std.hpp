@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The umbrella for code that was written for std's threads: every name of <thread>, <mutex>, <shared_mutex>, <condition_variable>,
-// <future>, <latch>, <barrier>, <semaphore> and <stop_token>, in namespace weft. doc/reference/std.md says where they differ.
+// <future>, <latch>, <barrier>, <semaphore> and <stop_token>, in namespace weft, and of <atomic> what waits. doc/reference/std.md says where they differ.
 #ifndef WEFT_STD_HPP
 #define WEFT_STD_HPP
 
@@ -10,7 +10,7 @@
 #include <weft/future/promise.hpp>
 #include <weft/future/shared_future.hpp>
 #include <weft/std/at_thread_exit.hpp>
-#include <weft/std/atomic_wait.hpp>
+#include <weft/std/atomic.hpp>
 #include <weft/std/fiber_local.hpp>
 #include <weft/std/jthread.hpp>
 #include <weft/std/main.hpp>

@@ -13,10 +13,10 @@
 ///     #include <LIB.hpp>
 ///
 /// It declares a namespace `std` in there, which the library's code finds before the global one: with weft's names for threads, locks,
-/// conditions, futures, semaphores, stop tokens and `this_thread`, and all else as it is in ::std. May be repeated.
+/// conditions, futures, semaphores, stop tokens, atomics and `this_thread`, and all else as it is in ::std. May be repeated.
 /// Preconditions: the same in every translation unit that includes the header, otherwise the program breaks the one-definition rule; and
 ///     no part of the library is compiled elsewhere (of that, its classes would have std's layout here and there weft's).
-/// It does not reach: `::std::…`, code outside of the namespace, macros used outside of it, names declared before, `std::atomic::wait`,
+/// It does not reach: `::std::…`, code outside of the namespace, macros used outside of it, names declared before,
 ///     thread_local, the C library's blocking calls.
 #define WEFT_STD_SHADOW                                                  \
     namespace std {                                                      \
@@ -47,6 +47,32 @@
     using ::weft::stop_token;                                            \
     using ::weft::stop_source;                                           \
     using ::weft::stop_callback;                                         \
+    using ::weft::atomic;                                                \
+    using ::weft::atomic_flag;                                           \
+    using ::weft::atomic_bool;                                           \
+    using ::weft::atomic_char;                                           \
+    using ::weft::atomic_schar;                                          \
+    using ::weft::atomic_uchar;                                          \
+    using ::weft::atomic_short;                                          \
+    using ::weft::atomic_ushort;                                         \
+    using ::weft::atomic_int;                                            \
+    using ::weft::atomic_uint;                                           \
+    using ::weft::atomic_long;                                           \
+    using ::weft::atomic_ulong;                                          \
+    using ::weft::atomic_llong;                                          \
+    using ::weft::atomic_ullong;                                         \
+    using ::weft::atomic_int8_t;                                         \
+    using ::weft::atomic_uint8_t;                                        \
+    using ::weft::atomic_int16_t;                                        \
+    using ::weft::atomic_uint16_t;                                       \
+    using ::weft::atomic_int32_t;                                        \
+    using ::weft::atomic_uint32_t;                                       \
+    using ::weft::atomic_int64_t;                                        \
+    using ::weft::atomic_uint64_t;                                       \
+    using ::weft::atomic_size_t;                                         \
+    using ::weft::atomic_ptrdiff_t;                                      \
+    using ::weft::atomic_intptr_t;                                       \
+    using ::weft::atomic_uintptr_t;                                      \
     }
 
 #endif

@@ -48,7 +48,7 @@ public:
                 if (attentive_) { attentive_pass(k); continue; }
                 context_->run();
             } catch (...) {
-                k.callback_failed(std::current_exception());
+                k.callback_failed(detail::caught_error());
                 continue;
             }
             if (!interrupted_ && !k.finished()) out_of_work(k);

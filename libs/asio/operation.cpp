@@ -88,7 +88,7 @@ void operation::wait() {
                     all.add(op);
                 }
             } catch (...) {  // a canceller is other people's code; the handler is still out, so the wait goes on
-                op.kernel_->callback_failed(std::current_exception());
+                op.kernel_->callback_failed(caught_error());
             }
             return abort_answer::failed;
         }, this, reason_);

@@ -46,6 +46,15 @@ void throw_outside(char const* call) {
         "call it from inside weft::run([]{ … })."));
 }
 
+std::exception_ptr caught_error() noexcept {
+    if (std::exception_ptr e = std::current_exception()) return e;
+    std::fprintf(stderr, "fatal[W112]: pthread_exit or pthread_cancel%s\n"
+                         "  because: it unwinds the thread, which is that of all the run's tasks; no C++ exception is thrown.\n"
+                         "  help: return from the task, or throw, to end it; cancel its scope, or request its stop, to end another. A thread of its own is weft::to_thread's.\n",
+                 in_task().c_str());
+    std::abort();
+}
+
 void assertion_failed(char const* condition, char const* sentence, char const* file, int line) noexcept {
     std::fprintf(stderr, "fatal[W000]: %s%s\n  because: !(%s)  %s:%d\n  help: this is a defect in weft, or memory was overwritten; please report it.\n",
                  sentence, in_task().c_str(), condition, file, line);

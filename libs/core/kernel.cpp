@@ -217,7 +217,7 @@ void kernel::run_task(task_record& t) {
         was_cancelled = true;
         error = std::current_exception();
     } catch (...) {
-        error = std::current_exception();
+        error = caught_error();
     }
     t.discard_(t);
     if (tasks_with_fiber_values) [[unlikely]] destroy_fiber_values(t);

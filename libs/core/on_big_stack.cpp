@@ -104,7 +104,7 @@ struct crossing {
 
 // Nothing may be thrown across: AddressSanitizer, told of a switch, would clean the wrong stack.
 void run_body(crossing& c) noexcept {
-    try { c.fn(c.arg); } catch (...) { c.error = std::current_exception(); }
+    try { c.fn(c.arg); } catch (...) { c.error = caught_error(); }
 }
 
 #if WEFT_ASAN

@@ -27,10 +27,15 @@ void check_cancelled() {
     this_kernel->cancel_point(t);
 }
 
-bool detail::tried_in_vain() noexcept {
-    if (running_task && this_kernel->count_inline_completion(kernel::inline_cost::look) && !this_kernel->in_no_yield_scope()) this_kernel->yield(*running_task);
-    return false;
+namespace detail {
+namespace {
+void others_turn(kernel::inline_cost cost) noexcept {
+    if (running_task && this_kernel->count_inline_completion(cost) && !this_kernel->in_no_yield_scope()) this_kernel->yield(*running_task);
 }
+}  // namespace
+void looked() noexcept { others_turn(kernel::inline_cost::look); }
+bool asked_in_vain() noexcept { others_turn(kernel::inline_cost::transfer); return false; }
+}  // namespace detail
 
 void yield_shielded() { detail::task_record& t = self("yield_shielded"); this_kernel->yield(t); }
 

@@ -27,7 +27,8 @@ namespace {
 /// With the exception that left the function current, for the terminate handler.
 [[noreturn]] void function_threw() noexcept {
     std::string what = "an exception of unknown type";
-    try { throw; } catch (std::exception const& e) { what = std::string("an exception (") + e.what() + ")"; } catch (...) {}
+    std::exception_ptr error = caught_error();
+    try { std::rethrow_exception(error); } catch (std::exception const& e) { what = std::string("an exception (") + e.what() + ")"; } catch (...) {}
     terminate_saying(message("W094", what + " left a thread's function" + in_task(), "nobody could receive it, so the program terminates, as std::thread has it.",
                              "catch it in the function; weft::async and a nursery's children hand it on."));
 }

@@ -15,6 +15,15 @@ mutex_core<L>::~mutex_core() {
     WEFT_ASSERT(queue_.empty(), "a mutex was destroyed with tasks or threads waiting for it");
 }
 
+// A loop that looks at something under the lock, until another has changed it, would never let that other run.
+template <class L>
+bool mutex_core<L>::enter_after_others(lock_owner me) noexcept {
+    if (!me.record || this_kernel->in_no_yield_scope()) return true;
+    unlock();
+    this_kernel->yield(*me.record);
+    return try_enter(me);
+}
+
 template <class L>
 void mutex_core<L>::lock_cancellable() {
     if (running_task) lowlevel::cancel_point();
@@ -116,7 +125,7 @@ void mutex_core<L>::owner_ended(kernel& k, task_record& t) noexcept {
 
 template <class L>
 void mutex_core<L>::bump() {
-    if (depth_ == ~std::uint32_t{0} - 1) throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again), "weft::recursive_mutex: locked too often");
+    if (depth_ == most_often) throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again), "weft::recursive_mutex: locked too often");
     ++depth_;
 }
 

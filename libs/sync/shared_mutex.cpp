@@ -25,6 +25,7 @@ bool shared_mutex_core<L>::enter(bool shared, std::uint64_t me) noexcept {
 
 template <class L>
 wait_state shared_mutex_core<L>::lock(bool shared, time_point deadline, bool cancellable) {
+    if constexpr (L::shared) looked();
     std::uint64_t me = self_owner().id;
     std::unique_lock lock(queue_.lock());
     if (enter(shared, me)) return wait_state::granted;

@@ -55,6 +55,26 @@ BOOST_AUTO_TEST_CASE(arguments_are_copied_by_decay_and_moved_in) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(arguments_are_copied_or_moved_once) {
+    struct counted {
+        int* transfers;
+        explicit counted(int& n) : transfers(&n) {}
+        counted(counted const& o) : transfers(o.transfers) { ++*transfers; }
+        void call() const {}
+    };
+    auto check = [] {
+        for (auto policy : {std::launch::async, std::launch::deferred}) {
+            int transfers = 0;
+            auto f = weft::async(policy, &counted::call, counted(transfers));
+            BOOST_TEST(transfers == 1);
+            f.get();
+            BOOST_TEST(transfers == 1);
+        }
+    };
+    run_checked(check);
+    check();
+}
+
 BOOST_AUTO_TEST_CASE(the_future_is_ready_when_the_function_and_its_arguments_are_gone) {
     run_checked([] {
         bool gone = false;

@@ -3,7 +3,9 @@
 
 #include <weft/future/packaged_task.hpp>
 
+#include <array>
 #include <memory>
+#include <memory_resource>
 #include <thread>
 
 using namespace weft_test;
@@ -71,6 +73,28 @@ BOOST_AUTO_TEST_CASE(misuse_is_std_s_future_error) {
     BOOST_TEST(f.get() == 1);
     auto g = [] { weft::packaged_task<int()> u([] { return 1; }); return u.get_future(); }();
     BOOST_CHECK_EXCEPTION(g.get(), std::future_error, is(std::future_errc::broken_promise));
+}
+
+BOOST_AUTO_TEST_CASE(function_and_state_come_from_the_allocator_that_is_given_and_again_after_a_reset) {
+    struct from_buffer : std::pmr::memory_resource {
+        int blocks = 0;
+        void* do_allocate(std::size_t n, std::size_t align) override { ++blocks; return std::pmr::new_delete_resource()->allocate(n, align); }
+        void do_deallocate(void* p, std::size_t n, std::size_t align) override { --blocks; std::pmr::new_delete_resource()->deallocate(p, n, align); }
+        bool do_is_equal(memory_resource const& o) const noexcept override { return this == &o; }
+    } memory;
+    {
+        weft::packaged_task<int(int)> t(std::allocator_arg, std::pmr::polymorphic_allocator<>(&memory), [big = std::array<int, 100>{7}](int i) { return big[static_cast<std::size_t>(i)]; });
+        BOOST_TEST(memory.blocks == 1);
+        auto f = t.get_future();
+        t(0);
+        BOOST_TEST(f.get() == 7);
+        t.reset();
+        f = t.get_future();
+        BOOST_TEST(memory.blocks == 1);
+        t(1);
+        BOOST_TEST(f.get() == 0);
+    }
+    BOOST_TEST(memory.blocks == 0);
 }
 
 BOOST_AUTO_TEST_CASE(reset_breaks_the_old_future_and_makes_a_new_one) {

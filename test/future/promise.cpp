@@ -13,6 +13,7 @@
 #include <memory_resource>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 using namespace weft_test;
@@ -167,6 +168,48 @@ BOOST_AUTO_TEST_CASE(the_shared_state_comes_from_the_allocator_that_is_given) {
     auto f = p.get_future();
     p.set_value(4);
     BOOST_TEST(f.get() == 4);
+    std::pmr::vector<weft::promise<int>> several(alloc);  // hands its allocator to each promise that it takes
+    several.push_back(std::move(p));
+    BOOST_CHECK_THROW(several.front().get_future(), std::future_error);
+    std::tuple<weft::promise<int&>, weft::promise<void>> pair(std::allocator_arg, alloc, std::move(r), std::move(v));
+    auto g = std::get<1>(pair).get_future();
+    std::get<1>(pair).set_value();
+    g.get();
+}
+
+namespace {
+/// Of a class type, as pointers into shared memory are.
+template <class T>
+struct fancy_pointer {
+    using element_type = T;
+    T* at{};
+    T* operator->() const { return at; }
+    static fancy_pointer pointer_to(T& t) { return {std::addressof(t)}; }
+};
+template <class T>
+struct fancy_allocator {
+    using value_type = T;
+    using pointer = fancy_pointer<T>;
+    int* blocks;
+    explicit fancy_allocator(int& n) : blocks(&n) {}
+    template <class U>
+    fancy_allocator(fancy_allocator<U> const& o) : blocks(o.blocks) {}
+    pointer allocate(std::size_t n) { ++*blocks; return {std::allocator<T>().allocate(n)}; }
+    void deallocate(pointer p, std::size_t n) { --*blocks; std::allocator<T>().deallocate(p.at, n); }
+    bool operator==(fancy_allocator const&) const = default;
+};
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_allocator_may_have_pointers_of_its_own) {
+    int blocks = 0;
+    {
+        weft::promise<std::string> p(std::allocator_arg, fancy_allocator<char>(blocks));
+        BOOST_TEST(blocks == 1);
+        auto f = p.get_future();
+        p.set_value("there");
+        BOOST_TEST(f.get() == "there");
+    }
+    BOOST_TEST(blocks == 0);
 }
 
 // rule 128: a callback fulfils, and may read what is ready, but not wait

@@ -69,6 +69,7 @@ BOOST_AUTO_TEST_CASE(each_way_to_name_std_is_met) {
         BOOST_TEST(b::initialised() == 1);
         BOOST_TEST(b::sum_of_halves({1, 2, 3, 4, 5}) == 15);
         BOOST_TEST(b::ticks_until_stopped(95ms) == 10);
+        BOOST_TEST(b::doubled_by_atomics(21) == 42);
         BOOST_TEST(b::me().starts_with("task "));
     });
 }
@@ -78,6 +79,7 @@ BOOST_AUTO_TEST_CASE(outside_of_a_run_it_is_threads_again) {
     auto here = std::this_thread::get_id();
     BOOST_TEST(p.submit([&] { return std::this_thread::get_id() != here; }).get());
     BOOST_TEST(b::sum_of_halves({1, 2, 3}) == 6);
+    BOOST_TEST(b::doubled_by_atomics(4) == 8);
     BOOST_TEST(b::me().starts_with("thread "));
 }
 

@@ -4,6 +4,7 @@
 #define BYSTANDER_SHADOWED_LIBRARY_HPP
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -120,6 +121,24 @@ inline int sum_of_halves(std::vector<int> const& v) {
     std::shared_future<int> right = p.get_future().share();
     std::jthread t([&, p = std::move(p)](std::stop_token) mutable { p.set_value(add(half, v.end())); });
     return left.get() + right.get();
+}
+
+/// Hands a number over by spinning, and the answer by waiting.
+inline int doubled_by_atomics(int n) {
+    std::atomic<int> given{0}, answer{0};
+    std::atomic_bool taken = false;
+    std::thread t([&] {
+        while (given == 0) {}
+        taken = true;
+        answer.store(2 * given, std::memory_order_release);
+        answer.notify_one();
+    });
+    std::this_thread::yield();
+    given = n;
+    while (!taken.load()) {}
+    answer.wait(0);
+    t.join();
+    return answer;
 }
 
 /// Loops until it is asked to stop.

@@ -5,6 +5,7 @@
 #include "fixture.hpp"
 
 #include <weft/asio/executor.hpp>
+#include <weft/future/async.hpp>
 #include <weft/std/jthread.hpp>
 #include <weft/std/this_thread.hpp>
 
@@ -12,6 +13,7 @@
 
 #include <atomic>
 #include <memory>
+#include <pthread.h>
 #include <sstream>
 #include <system_error>
 #include <vector>
@@ -223,6 +225,30 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_run_cancels_a_thread_that_main_leaves_to_som
     weft::run([&] { t = weft::thread([&] { try { weft::this_thread::sleep_for(1h); } catch (weft::cancelled const&) { cancelled = true; throw; } }); weft::checkpoint(); });
     BOOST_TEST(cancelled);
     t.join();
+}
+
+// --- ends of the thread that are not the task's ---
+
+BOOST_AUTO_TEST_SUITE(children, * boost::unit_test::disabled())
+BOOST_AUTO_TEST_CASE(scenario) {
+    as_child({
+        {"task", [] { weft::run([] { weft::with_nursery([](weft::nursery& n) { n.start_soon("old", [] { ::pthread_exit(nullptr); }); }); }); }},
+        {"main", [] { weft::run([] { ::pthread_exit(nullptr); }); }},
+        {"scope", [] { weft::run([] { weft::cancel_scope().run([] { ::pthread_exit(nullptr); }); }); }},
+        {"thread", [] { weft::run([] { weft::thread([] { ::pthread_exit(nullptr); }).join(); }); }},
+        {"async", [] { weft::run([] { weft::async(std::launch::async, [] { ::pthread_exit(nullptr); }).get(); }); }},
+        {"cancel", [] { weft::run([] { weft::thread t([] { weft::this_thread::sleep_for(1h); }); ::pthread_cancel(t.native_handle()); t.join(); }); }},
+    });
+}
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(pthread_exit_and_pthread_cancel_are_fatal_by_name) {
+    for (std::string scenario : {"task", "main", "scope", "thread", "async", "cancel"}) {
+        outcome o = run_child("thread/children", scenario);
+        BOOST_TEST(o.signal == SIGABRT, scenario);
+        BOOST_TEST(contains(o.text, "fatal[W112]: pthread_exit or pthread_cancel"), scenario << ": " << o.text);
+        if (scenario == "task") BOOST_TEST(contains(o.text, "\"old\""), o.text);
+    }
 }
 
 // --- jthread ---

@@ -9,8 +9,17 @@
 #include <weft/sync/semaphore.hpp>
 #include <weft/sync/shared_mutex.hpp>
 
+#include <weft/std/jthread.hpp>
+#include <weft/std/this_thread.hpp>
+#include <weft/sync/latch.hpp>
+#include <weft/sync/stop_token.hpp>
+
 #include <boost/asio/post.hpp>
 #include <boost/mpl/list.hpp>
+
+#include <functional>
+#include <mutex>
+#include <shared_mutex>
 
 using namespace weft_test;
 
@@ -57,6 +66,94 @@ BOOST_AUTO_TEST_CASE(and_one_over_try_acquire) {
     ends(s, [](auto& x) { x.acquire(); }, [](auto& x) { x.release(); }, [](auto& x) { return x.try_acquire(); });
 }
 
+BOOST_AUTO_TEST_CASE(and_one_over_a_latch_s_try_wait) {
+    weft::latch l(1);
+    run_checked([&] {
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { l.count_down(); });
+            while (!l.try_wait()) {}
+        });
+    });
+}
+
+// `while (true) { std::lock_guard lock(m); if (ready) break; }`
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_loop_that_looks_under_a_lock_ends, M, mutexes) {
+    M m;
+    bool ready = false;
+    auto looks = [&](auto take) {
+        return [&, take] {
+            for (bool seen = false; !seen;) {
+                auto lock = take(m);
+                seen = ready;
+            }
+        };
+    };
+    auto by_lock = looks([](M& x) { return std::unique_lock<M>(x); });
+    auto by_try_lock = looks([](M& x) { return std::unique_lock<M>(x, std::try_to_lock); });
+    for (std::function<void()> f : {std::function<void()>(by_lock), std::function<void()>(by_try_lock)}) {
+        ready = false;
+        run_checked([&] {
+            weft::with_nursery([&](weft::nursery& n) {
+                n.start_soon(f);
+                n.start_soon(f);
+                n.start_soon([&] { std::lock_guard lock(m); ready = true; });
+            });
+        });
+    }
+}
+
+BOOST_AUTO_TEST_CASE(and_one_under_a_shared_lock) {
+    weft::shared_mutex m;
+    bool ready = false;
+    run_checked([&] {
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] {
+                for (bool seen = false; !seen;) {
+                    std::shared_lock lock(m);
+                    seen = ready;
+                }
+            });
+            n.start_soon([&] { std::lock_guard lock(m); ready = true; });
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_only_asks_its_stop_token_lets_others_run) {
+    weft::run([] {
+        int steps = 0;
+        {
+            weft::jthread worker([&](weft::stop_token stop) { while (!stop.stop_requested()) ++steps; });
+            weft::jthread other([&](weft::stop_token stop) { while (!stop.stop_requested()) ++steps; });
+            weft::this_thread::sleep_for(10ms);
+        }
+        BOOST_TEST(steps > 0);
+        weft::stop_source s;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_soon([&] { while (!s.stop_requested()) {} });
+            n.start_soon([&] { s.request_stop(); });
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(who_locks_or_asks_only_a_few_times_goes_on_at_once) {
+    run_checked([] {
+        weft::mutex m;
+        weft::stop_source s;
+        int turns = 0;
+        weft::with_nursery([&](weft::nursery& n) {
+            n.start_service([&] { for (;; ++turns) weft::checkpoint(); });
+            weft::checkpoint();
+            int before = turns;
+            for (int i = 0; i < 200; ++i) std::lock_guard lock(m);
+            for (int i = 0; i < 10; ++i) BOOST_TEST(!s.stop_requested());
+            BOOST_TEST(turns == before);
+            s.request_stop();
+            for (int i = 0; i < 1'000; ++i) BOOST_TEST(s.stop_requested());  // an answer that ends a loop
+            BOOST_TEST(turns == before);
+        });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(who_tries_no_more_than_a_hundred_times_goes_on_at_once) {
     run_checked([] {
         weft::mutex m;
@@ -88,7 +185,11 @@ BOOST_AUTO_TEST_CASE(in_a_no_yield_scope_and_in_a_callback_it_never_yields) {
             int before = turns;
             {
                 weft::no_yield_scope alone("tries");
-                for (int i = 0; i < 1'000; ++i) BOOST_TEST(!m.try_lock());
+                weft::mutex free;
+                for (int i = 0; i < 1'000; ++i) {
+                    BOOST_TEST(!m.try_lock());
+                    std::lock_guard lock(free);
+                }
                 BOOST_TEST(alone.suspensions() == 0u);
             }
             BOOST_TEST(turns == before);

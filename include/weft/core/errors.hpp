@@ -4,6 +4,7 @@
 
 #include <weft/config.hpp>
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -60,6 +61,10 @@ std::string in_task();
 // Out of line, so that the checks that lead to them cost a compare and a jump.
 [[noreturn]] WEFT_COLD void throw_misuse(char const* what, char const* help);
 [[noreturn]] WEFT_COLD void throw_outside(char const* call);
+
+/// std::current_exception(), where what a task or a callback threw ends. What is no C++ exception, as the unwinding that pthread_exit and
+/// pthread_cancel start, would end the thread with all its tasks: fatal, with its name.
+[[nodiscard]] WEFT_COLD std::exception_ptr caught_error() noexcept;
 }  // namespace detail
 
 }  // namespace weft

@@ -33,10 +33,10 @@ future<async_result_t<F, A...>> async(std::launch policy, F&& f, A&&... a) {
     auto has = [&](std::launch l) { return (policy & l) == l; };
     detail::nursery_record* home = has(std::launch::async) ? detail::async_home() : nullptr;
     if (home) {
-        detail::producer_ref<detail::async_state<R>> s(new detail::async_state<R>);
+        using of_task = detail::async_state<R, call>;
+        detail::producer_ref<of_task> s(new of_task(std::forward<F>(f), std::forward<A>(a)...));
         auto* p = std::addressof(*s);
-        auto& t = detail::make_child(*home, "async", source_place(),
-                                     [p, c = call(std::in_place, std::forward<F>(f), std::forward<A>(a)...)]() mutable { p->run(c); });
+        auto& t = detail::make_child(*home, "async", source_place(), [p] { p->run(); });
         p->start(t, *p);
         p->add_consumer();
         return future<R>(*p);

@@ -29,6 +29,17 @@ struct typed_package_state : package_state<R, A...> {
     package_state<R, A...>* again() override { return new typed_package_state(std::move(f)); }
 };
 
+/// In memory of an allocator's, as are those that come again from it.
+template <class Alloc, class F, class R, class... A>
+struct placed_package_state : typed_package_state<F, R, A...> {
+    Alloc place;
+    template <class G>
+    explicit placed_package_state(Alloc const& a, G&& g) : typed_package_state<F, R, A...>(std::forward<G>(g)), place(a) {}
+    template <class G>
+    static auto* make(Alloc const& a, G&& g) { return allocated_state<placed_package_state, Alloc>::make(a, a, std::forward<G>(g)); }
+    package_state<R, A...>* again() override { return make(place, std::move(this->f)); }
+};
+
 template <class T> struct call_signature;
 template <class R, class C, class... A> struct call_signature<R (C::*)(A...)> { using type = R(A...); };
 template <class R, class C, class... A> struct call_signature<R (C::*)(A...) const> { using type = R(A...); };
@@ -56,9 +67,12 @@ public:
     packaged_task() noexcept = default;
     template <class F>
         requires(!std::is_same_v<std::remove_cvref_t<F>, packaged_task>)
-    explicit packaged_task(F&& f) : state_(new detail::typed_package_state<std::decay_t<F>, R, A...>(std::forward<F>(f))) {
-        static_assert(std::is_invocable_r_v<R, std::decay_t<F>&, A...>, "packaged_task: the function cannot be called with these arguments and result");
-    }
+    explicit packaged_task(F&& f) : state_(new detail::typed_package_state<std::decay_t<F>, R, A...>(std::forward<F>(f))) { check<F>(); }
+    /// Function and state in memory of a's, which C++11, 14 and 26 have; after reset(), too.
+    template <class F, class Alloc>
+        requires(!std::is_same_v<std::remove_cvref_t<F>, packaged_task>)
+    packaged_task(std::allocator_arg_t, Alloc const& a, F&& f)
+        : state_(detail::placed_package_state<Alloc, std::decay_t<F>, R, A...>::make(a, std::forward<F>(f))) { check<F>(); }
     packaged_task(packaged_task&&) noexcept = default;
     packaged_task& operator=(packaged_task&& o) noexcept { packaged_task(std::move(o)).swap(*this); return *this; }
     ~packaged_task() { if (state_) state_->abandon(); }
@@ -102,6 +116,10 @@ public:
     void on_cancel(F&& f) { state_->on_cancel(detail::make_cancel_handler(std::forward<F>(f))); }
 
 private:
+    template <class F>
+    static constexpr void check() {
+        static_assert(std::is_invocable_r_v<R, std::decay_t<F>&, A...>, "packaged_task: the function cannot be called with these arguments and result");
+    }
     void call(A... a) {
         state_->store_result_of([&]() -> R { return state_->invoke(std::forward<A>(a)...); });
     }

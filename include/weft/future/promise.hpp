@@ -75,6 +75,9 @@ public:
     promise() = default;
     template <class Alloc>
     promise(std::allocator_arg_t, Alloc const& a) : detail::promise_core<R>(a) {}
+    /// For containers and tuples with an allocator, which move promises in; the state stays where it is.
+    template <class Alloc>
+    promise(std::allocator_arg_t, Alloc const&, promise&& o) noexcept : promise(std::move(o)) {}
 
     void set_value(R const& v) { this->state().set(v); }
     void set_value(R&& v) { this->state().set(std::move(v)); }
@@ -90,6 +93,8 @@ public:
     promise() = default;
     template <class Alloc>
     promise(std::allocator_arg_t, Alloc const& a) : detail::promise_core<R&>(a) {}
+    template <class Alloc>
+    promise(std::allocator_arg_t, Alloc const&, promise&& o) noexcept : promise(std::move(o)) {}
 
     void set_value(R& v) { this->state().set(v); }
     void set_value_at_thread_exit(R& v) { this->state().set_at_task_end("promise::set_value_at_thread_exit", v); }
@@ -102,6 +107,8 @@ public:
     promise() = default;
     template <class Alloc>
     promise(std::allocator_arg_t, Alloc const& a) : detail::promise_core<void>(a) {}
+    template <class Alloc>
+    promise(std::allocator_arg_t, Alloc const&, promise&& o) noexcept : promise(std::move(o)) {}
 
     void set_value() { state().set(); }
     void set_value_at_thread_exit() { state().set_at_task_end("promise::set_value_at_thread_exit"); }

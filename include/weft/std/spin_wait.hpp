@@ -17,7 +17,7 @@ void spin_round(unsigned round);
 ///     weft::spin_wait([&] { return done.load(); });
 ///
 /// Blocks: while pred() is false; not a checkpoint if it is true at once. Throws: cancelled; wrong_domain_error in a callback; what pred throws.
-/// Instead: what is told of the change: an event, a condition variable, atomic_wait.
+/// Instead: what is told of the change: an event, a condition variable, atomic_wait. weft::atomic, where the loops stay as they are.
 template <class P>
 void spin_wait(P&& pred) {
     for (unsigned round = 0; !std::invoke(pred); ++round) detail::spin_round(round);

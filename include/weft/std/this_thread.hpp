@@ -4,7 +4,7 @@
 
 #include <weft/std/thread.hpp>
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/sync/detail/mutex_core.hpp>
 
 namespace weft {

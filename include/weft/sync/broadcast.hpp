@@ -2,7 +2,7 @@
 #ifndef WEFT_SYNC_BROADCAST_HPP
 #define WEFT_SYNC_BROADCAST_HPP
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/sync/detail/broadcast_core.hpp>
 
 #include <iterator>

@@ -2,7 +2,7 @@
 #ifndef WEFT_SYNC_CHANNEL_HPP
 #define WEFT_SYNC_CHANNEL_HPP
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/sync/detail/channel_alternatives.hpp>
 #include <weft/sync/detail/channel_state.hpp>
 

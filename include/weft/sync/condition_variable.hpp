@@ -2,8 +2,8 @@
 #ifndef WEFT_SYNC_CONDITION_VARIABLE_HPP
 #define WEFT_SYNC_CONDITION_VARIABLE_HPP
 
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/core/lowlevel.hpp>
-#include <weft/sync/detail/any_clock.hpp>
 #include <weft/sync/mutex.hpp>
 #include <weft/sync/stop_token.hpp>
 
@@ -59,24 +59,10 @@ private:
 extern template class condition_core<spin_lock>;
 extern template class condition_core<no_lock>;
 
-/// A deadline of any clock on the run's, and afterwards what it means that it came.
-template <class Clock, class D>
-time_point condition_deadline(std::chrono::time_point<Clock, D> const& t) {
-    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-        using wide = std::chrono::duration<long double, std::nano>;
-        auto since = t.time_since_epoch();
-        return wide(since) >= wide((duration::max)()) ? never : time_point(std::chrono::ceil<duration>(since));
-    } else {
-        return lock_deadline(t - Clock::now());
-    }
-}
 template <class Clock, class D>
 std::cv_status condition_status(wait_state s, std::chrono::time_point<Clock, D> const& t) {
-    if (s != wait_state::timed_out) return std::cv_status::no_timeout;
-    if constexpr (!std::is_same_v<Clock, std::chrono::steady_clock>) {
-        if (Clock::now() < t) return std::cv_status::no_timeout;  // that clock was set back meanwhile: a spurious end, as std allows
-    }
-    return std::cv_status::timeout;
+    // A clock that was set back meanwhile: a spurious end, as std allows.
+    return s == wait_state::timed_out && has_come(t) ? std::cv_status::timeout : std::cv_status::no_timeout;
 }
 
 [[noreturn]] WEFT_COLD void throw_condition_without_lock();
@@ -119,7 +105,7 @@ public:
     /// Throws: also misuse_error for a duration that is no number.
     template <class Lock, class Clock, class D>
     std::cv_status wait_until(Lock& lock, std::chrono::time_point<Clock, D> const& t) {
-        return detail::condition_status(core_.wait(lock, detail::condition_deadline(t), never_stopped), t);
+        return detail::condition_status(core_.wait(lock, detail::deadline_by_clock(t, "condition_variable::wait_until"), never_stopped), t);
     }
     template <class Lock, class Clock, class D, class P>
     bool wait_until(Lock& lock, std::chrono::time_point<Clock, D> const& t, P pred) {
@@ -158,8 +144,8 @@ private:
         callback wake(stop, notify);
         while (!pred()) {
             // Asked when the waiter is listed: a stop before that is seen here, one after it finds the waiter.
-            detail::wait_state s = core_.wait(lock, detail::condition_deadline(t), [&] { return stop.stop_requested(); });
-            if (stop.stop_requested() || detail::condition_status(s, t) == std::cv_status::timeout) return pred();
+            detail::wait_state s = core_.wait(lock, detail::deadline_by_clock(t, "condition_variable::wait_until"), [&] { return detail::stop_access::requested(stop); });
+            if (detail::stop_access::requested(stop) || detail::condition_status(s, t) == std::cv_status::timeout) return pred();
         }
         return true;
     }

@@ -42,8 +42,12 @@ public:
     /// Never blocks; may be called from callbacks.
     /// Throws: misuse_error unless 0 <= n <= what is left. Guarantee: strong. Complexity: O(1), the last one O(waiters).
     void count_down(std::ptrdiff_t n = 1) { arrive(n); }
-    /// Whether it is open. Never blocks; may be called from callbacks.
-    bool try_wait() const noexcept { return left_.load(std::memory_order_acquire) == 0; }
+    /// Whether it is open. Never blocks; may be called from callbacks. Yields only in a loop, after hundreds of failures without a wait between.
+    bool try_wait() const noexcept {
+        if (left_.load(std::memory_order_acquire) == 0) return true;
+        if constexpr (L::shared) return detail::tried_in_vain();
+        return false;
+    }
     /// Waits until it is open.
     /// Blocks: always a checkpoint. Cancellation: leaves no waiter behind.
     /// Throws: cancelled; wrong_domain_error; deadlock_error. Complexity: O(1), no allocation. Source: std::latch.

@@ -2,7 +2,7 @@
 #ifndef WEFT_SYNC_MUTEX_HPP
 #define WEFT_SYNC_MUTEX_HPP
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/sync/detail/mutex_core.hpp>
 
 #include <mutex>
@@ -34,7 +34,8 @@ public:
     basic_mutex(basic_mutex const&) = delete;
     basic_mutex& operator=(basic_mutex const&) = delete;
 
-    /// Blocks: only if it must wait. Cancellation: no cancellation point (destructors take locks).
+    /// Blocks: only if it must wait; every 256th time without a wait others run first, as a loop that looks at something under the lock may
+    ///         be waiting for them. Cancellation: no cancellation point (destructors take locks).
     /// Throws: system_error(resource_deadlock_would_occur); broken_resource_error; deadlock_error; wrong_domain_error if a
     ///         callback would have to wait.
     /// Complexity: O(1), no allocation. Source: std::mutex.

@@ -2,7 +2,7 @@
 #ifndef WEFT_SYNC_SEMAPHORE_HPP
 #define WEFT_SYNC_SEMAPHORE_HPP
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -2,7 +2,7 @@
 #ifndef WEFT_SYNC_SHARED_MUTEX_HPP
 #define WEFT_SYNC_SHARED_MUTEX_HPP
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/sync/detail/mutex_core.hpp>
 
 #include <mutex>

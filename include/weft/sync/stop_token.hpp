@@ -13,6 +13,7 @@ namespace weft {
 
 using std::nostopstate_t;
 using std::nostopstate;
+namespace detail { struct stop_access; }
 
 /// Says whether somebody asked to stop; std::stop_token's interface. Weft's own type, because std's tell "the same thread" by the
 /// thread's id: the destructor of a std::stop_callback returns while its function is suspended in another task of the thread.
@@ -27,7 +28,8 @@ public:
 
     void swap(stop_token& o) noexcept { state_.swap(o.state_); }
     friend void swap(stop_token& a, stop_token& b) noexcept { a.swap(b); }
-    [[nodiscard]] bool stop_requested() const noexcept { return state_ && state_->requested(); }
+    /// Asked in a loop by a task, it lets others run now and then. Cancellation: no cancellation point.
+    [[nodiscard]] bool stop_requested() const noexcept { return state_ && (state_->requested() || detail::asked_in_vain()); }
     /// Whether it was requested, or a source is left that could.
     [[nodiscard]] bool stop_possible() const noexcept { return state_ && state_->possible(); }
     [[nodiscard]] friend bool operator==(stop_token const&, stop_token const&) noexcept = default;
@@ -35,9 +37,18 @@ public:
 private:
     friend class stop_source;
     template <class> friend class stop_callback;
+    friend detail::stop_access;
     explicit stop_token(detail::stop_ref s) noexcept : state_(std::move(s)) {}
     detail::stop_ref state_;
 };
+
+namespace detail {
+/// Asks and never yields.
+struct stop_access {
+    static bool requested(stop_token const& t) noexcept { return t.state_ && t.state_->requested(); }
+    static bool requested(std::stop_token const& t) noexcept { return t.stop_requested(); }
+};
+}  // namespace detail
 
 /// Asks to stop; std::stop_source's interface. Throws: bad_alloc, by the default constructor alone.
 class stop_source {
@@ -53,7 +64,7 @@ public:
     friend void swap(stop_source& a, stop_source& b) noexcept { a.swap(b); }
     [[nodiscard]] stop_token get_token() const noexcept { return stop_token(state_); }
     [[nodiscard]] bool stop_possible() const noexcept { return static_cast<bool>(state_); }
-    [[nodiscard]] bool stop_requested() const noexcept { return state_ && state_->requested(); }
+    [[nodiscard]] bool stop_requested() const noexcept { return state_ && (state_->requested() || detail::asked_in_vain()); }
     /// True for the first request; it calls the callbacks, one after another, here. They may wait if the caller may; they are
     /// shielded from cancellation, as nothing may leave them. What one throws terminates the program. Threads: any.
     bool request_stop() const noexcept { return state_ && state_->request(); }
@@ -82,7 +93,7 @@ public:
     template <class C>
         requires std::is_constructible_v<Callback, C>
     explicit stop_callback(stop_token&& token, C&& f) noexcept(std::is_nothrow_constructible_v<Callback, C>)
-        : stop_callback_node(&call), function_(std::forward<C>(f)), state_(std::move(token.state_)) { if (state_) state_->add(*this); }
+        : stop_callback_node(&call), function_(std::forward<C>(f)), state_(token.state_ && token.state_->requested() ? token.state_ : std::move(token.state_)) { if (state_) state_->add(*this); }
     stop_callback(stop_callback const&) = delete;
     stop_callback& operator=(stop_callback const&) = delete;
     ~stop_callback() { if (state_) state_->remove(*this); }

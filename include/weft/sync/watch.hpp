@@ -2,7 +2,7 @@
 #ifndef WEFT_SYNC_WATCH_HPP
 #define WEFT_SYNC_WATCH_HPP
 
-#include <weft/sync/detail/any_clock.hpp>
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/sync/detail/watch_core.hpp>
 
 #include <memory>

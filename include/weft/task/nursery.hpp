@@ -207,7 +207,7 @@ WEFT_NOINLINE auto with_nursery(nursery_options options, F&& body, source_place 
         error = std::current_exception();
         was_cancelled = true;
     } catch (...) {
-        error = std::current_exception();
+        error = detail::caught_error();
     }
     if (error) n.body_failed(std::move(error), was_cancelled);
     n.finish();

@@ -108,3 +108,23 @@ CLAUSE(barriers_have_tokens_and_may_be_left) {
     static_cast<void>(many.arrive(2));
     many.arrive_and_wait();
 }
+
+CLAUSE(atomics_are_looped_over_and_waited_for) {
+    lib::atomic<int> step{0};
+    lib::atomic_flag taken = ATOMIC_FLAG_INIT;
+    lib::thread t([&] {
+        while (step.load(std::memory_order_acquire) == 0) {}
+        int one = 1;
+        while (!step.compare_exchange_weak(one, 2)) one = 1;
+        step.notify_one();
+        taken.wait(false);
+    });
+    lib::this_thread::yield();
+    step = 1;
+    for (int seen; (seen = step) < 2;) step.wait(seen);
+    BOOST_TEST(step.exchange(3) == 2);
+    BOOST_TEST(!taken.test_and_set());
+    taken.notify_all();
+    t.join();
+    BOOST_TEST(taken.test());
+}

@@ -133,6 +133,8 @@ CLAUSE(waits_for_futures_end_at_their_time_by_any_clock) {
     BOOST_TEST((unsteady_clock::now() >= until));
     BOOST_TEST((f.wait_for(-1h) == lib::future_status::timeout));
     BOOST_TEST((f.wait_until(steady::time_point()) == lib::future_status::timeout));
+    BOOST_TEST((f.wait_until(steady::time_point::min()) == lib::future_status::timeout));
+    BOOST_TEST((f.wait_until(std::chrono::system_clock::time_point::min()) == lib::future_status::timeout));
     lib::thread t([&] { p.set_value(1); });
     BOOST_TEST((f.wait_for(1h) == lib::future_status::ready));
     t.join();

@@ -35,6 +35,18 @@ CLAUSE(a_default_token_and_a_source_without_state_can_not_be_stopped) {
     BOOST_TEST(!called);
 }
 
+CLAUSE(a_token_that_is_moved_into_a_callback_keeps_its_state_if_the_stop_was_requested) {
+    lib::stop_source s;
+    lib::stop_token waiting = s.get_token(), t = s.get_token();
+    int calls = 0;
+    lib::stop_callback first(std::move(waiting), [&] { ++calls; });
+    BOOST_TEST(!waiting.stop_possible());
+    s.request_stop();
+    lib::stop_callback second(std::move(t), [&] { ++calls; });
+    BOOST_TEST(calls == 2);
+    BOOST_TEST(t.stop_possible());
+}
+
 CLAUSE(the_first_request_stops_and_it_stays_so) {
     lib::stop_source s;
     lib::stop_token t = s.get_token();

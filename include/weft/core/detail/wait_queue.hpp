@@ -4,6 +4,7 @@
 #ifndef WEFT_CORE_DETAIL_WAIT_QUEUE_HPP
 #define WEFT_CORE_DETAIL_WAIT_QUEUE_HPP
 
+#include <weft/core/detail/look.hpp>
 #include <weft/core/detail/task_record.hpp>
 #include <weft/core/time.hpp>
 
@@ -207,9 +208,6 @@ struct lock_owner {
 };
 std::uint64_t new_thread_tag() noexcept;   ///< for a thread that is about to start
 std::uint64_t make_thread_tag() noexcept;  ///< of this thread
-/// False. For what did not get what it tried: a loop around it that nobody could ever end, as on a thread the holder would have its time, lets
-/// others run now and then. Only after hundreds of failures in one step of a task, so that no other caller ever yields.
-WEFT_COLD bool tried_in_vain() noexcept;
 
 inline lock_owner self_owner() noexcept {
     if (task_record* t = running_task) [[likely]] return {owner_tag | t->id_, t};

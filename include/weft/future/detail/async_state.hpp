@@ -53,18 +53,29 @@ struct bound_call {
     }
 };
 
-/// Of a task: ready when the task has really ended, its frames and its function gone.
-template <class R>
-struct async_state final : future_result<R>, async_control {
-    async_state() : future_result<R>(true) { this->set_askable(); }
+/// A result and the call that makes it. The function and its arguments are copied once, to here.
+template <class R, class Call>
+struct called_result : future_result<R> {
+    std::optional<Call> call;
 
-    template <class F>
-    void run(F& f) noexcept {
+    template <class... T>
+    explicit called_result(T&&... t) : future_result<R>(true), call(std::in_place, std::in_place, std::forward<T>(t)...) {}
+    void store_result() { this->store_result_of(*call); }
+};
+
+/// Of a task: ready when the task has really ended, its frames and its function gone.
+template <class R, class Call>
+struct async_state final : called_result<R, Call>, async_control {
+    template <class... T>
+    explicit async_state(T&&... t) : called_result<R, Call>(std::forward<T>(t)...) { this->set_askable(); }
+
+    void run() noexcept {
         try {
-            if (!scope_.run([&] { this->store_result_of(f); })) this->store_cancelled();
+            if (!scope_.run([this] { this->store_result(); })) this->store_cancelled();
         } catch (...) {  // a cancellation of the run's: the task may end normally after it
             this->store_cancelled();
         }
+        this->call.reset();
     }
 
 private:
@@ -74,17 +85,14 @@ private:
 
 /// Where there is no run: of a plain thread.
 template <class R, class Call>
-struct plain_async_state final : future_result<R> {
-    std::optional<Call> call;
-
-    template <class... T>
-    explicit plain_async_state(T&&... t) : future_result<R>(true), call(std::in_place, std::in_place, std::forward<T>(t)...) {}
+struct plain_async_state final : called_result<R, Call> {
+    using called_result<R, Call>::called_result;
     /// Throws: system_error, and the state is as before.
     void start() {
         this->retain();
         start_plain_thread([](void* p) noexcept {
             auto& s = *static_cast<plain_async_state*>(p);
-            s.store_result_of(*s.call);
+            s.store_result();
             s.call.reset();
             s.publish();
             s.release();
@@ -97,19 +105,17 @@ private:
 
 /// Of a function that waits for somebody who wants its result.
 template <class R, class Call>
-struct deferred_state final : future_result<R> {
-    std::optional<Call> call;
+struct deferred_state final : called_result<R, Call> {
+    using called_result<R, Call>::called_result;
     std::atomic<bool> taken{false};
 
-    template <class... T>
-    explicit deferred_state(T&&... t) : future_result<R>(true), call(std::in_place, std::in_place, std::forward<T>(t)...) {}
     bool deferred() const noexcept override { return true; }
 
 private:
     void run_deferred() override {
         if (taken.exchange(true)) return;  // somebody runs it: wait as for any
         struct published { deferred_state& s; ~published() { s.call.reset(); s.publish(); } } at_end{*this};
-        this->store_result_of(*call);
+        this->store_result();
     }
 };
 

@@ -37,7 +37,7 @@ struct future_result : future_state {
             store_cancelled();
             throw;
         } catch (...) {
-            store_error(std::current_exception());
+            store_error(caught_error());
         }
     }
     /// set_value: all or nothing.
@@ -89,7 +89,7 @@ struct allocated_state final : S {
     template <class... A>
     static S* make(Alloc const& a, A&&... args) {
         allocator al(a);
-        auto* p = std::allocator_traits<allocator>::allocate(al, 1);
+        auto p = std::allocator_traits<allocator>::allocate(al, 1);
         try { return ::new (static_cast<void*>(std::to_address(p))) allocated_state(al, std::forward<A>(args)...); }
         catch (...) { std::allocator_traits<allocator>::deallocate(al, p, 1); throw; }
     }

@@ -2,6 +2,7 @@
 #ifndef WEFT_FUTURE_DETAIL_WAIT_UNTIL_HPP
 #define WEFT_FUTURE_DETAIL_WAIT_UNTIL_HPP
 
+#include <weft/core/detail/any_clock.hpp>
 #include <weft/future/detail/state.hpp>
 
 namespace weft::detail {
@@ -22,16 +23,9 @@ std::future_status wait_for(future_state& s, char const* call, std::chrono::dura
 /// may have been set meanwhile.
 template <class Clock, class Duration>
 std::future_status wait_until(future_state& s, char const* call, std::chrono::time_point<Clock, Duration> const& when) {
-    if constexpr (std::is_same_v<Clock, time_point::clock>) {
-        auto since = when.time_since_epoch();
-        return wait_status(s, call, since <= Duration::zero() ? always : time_point(checked_wait(since, call)));
-    } else {
-        for (;;) {
-            auto left = when - Clock::now();
-            bool over = left <= decltype(left)::zero();
-            auto status = wait_status(s, call, over ? always : wait_deadline(checked_wait(left, call)));
-            if (over || status != std::future_status::timeout) return status;
-        }
+    for (;;) {
+        auto status = wait_status(s, call, deadline_by_clock(when, call));
+        if (status != std::future_status::timeout || has_come(when)) return status;
     }
 }
 

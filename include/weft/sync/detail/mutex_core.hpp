@@ -92,13 +92,18 @@ private:
             if (owner_.load() != 0) return false;
         }
         set_owner(me);
+        if constexpr (L::shared) {
+            if (++entered_ == 0) [[unlikely]] return enter_after_others(me);
+        }
         return true;
     }
+    bool enter_after_others(lock_owner me) noexcept;
     void set_owner(lock_owner o) noexcept {
         record_.store(o.record, std::memory_order_relaxed);
         owner_.store(o.id, std::memory_order_release);
     }
     wait_reason reason() const noexcept { return {name_ ? name_ : "mutex", this, &describe}; }
+    static constexpr std::uint32_t most_often = (1u << 24) - 1;
     void bump();
 
     wait_state lock_slow(lock_owner me, wait_options const& o);
@@ -114,7 +119,8 @@ private:
     cell<std::uint64_t> owner_{0};            // a lock_owner's id; `broken` if its task ended while it held the lock
     cell<task_record*> record_{nullptr};      // the owner's record: valid while owner_ names a task of this run
     std::conditional_t<L::shared, std::atomic<std::uint32_t>, plain_cell<std::uint32_t>> word_{0};
-    std::uint32_t depth_{};                   // the owner's
+    std::uint32_t depth_ : 24 {};             // the owner's
+    std::uint32_t entered_ : 8 {};            // how often it was taken without a wait, from 256 to 0 again; the owner's
     wait_queue<L> mutable queue_;
     char const* name_{};
 };
