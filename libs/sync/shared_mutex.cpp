@@ -50,13 +50,10 @@ wait_state shared_mutex_core<L>::lock(bool shared, time_point deadline, bool can
 
 template <class L>
 bool shared_mutex_core<L>::try_lock(bool shared) noexcept {
-    {
-        std::uint64_t me = self_owner().id;
-        std::lock_guard lock(queue_.lock());
-        if (enter(shared, me)) return true;
-    }
-    if constexpr (L::shared) return tried_in_vain();
-    return false;
+    if constexpr (L::shared) looked();
+    std::uint64_t me = self_owner().id;
+    std::lock_guard lock(queue_.lock());
+    return enter(shared, me);
 }
 
 // Lets in whoever is first, and with a reader the readers behind it. The lock is held on entry, and released on return.

@@ -90,6 +90,19 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(locking_twice_and_unlocking_another_s_lock_are_err
     });
 }
 
+BOOST_AUTO_TEST_CASE(what_is_locked_sixteen_million_times_is_locked_no_more) {
+    run_checked([] {
+        constexpr int most = 1 << 24;
+        weft::local::recursive_timed_mutex m;
+        for (int i = 0; i < most; ++i) m.lock();
+        BOOST_CHECK_EXCEPTION(m.lock(), std::system_error, [](auto& e) { return e.code() == std::errc::resource_unavailable_try_again; });
+        BOOST_TEST(!m.try_lock());
+        BOOST_TEST(!m.try_lock_for(1h));
+        for (int i = 0; i < most; ++i) m.unlock();
+        BOOST_TEST(!m.statistics().locked);
+    });
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(recursive_ones_count_their_owner_s_locks, M, recursive) {
     run_checked([] {
         M m;

@@ -61,6 +61,27 @@ BOOST_AUTO_TEST_CASE(so_does_one_over_try_lock_shared) {
     ends(m, [](auto& x) { x.lock(); }, [&](auto& x) { if (shared) x.unlock_shared(); else x.unlock(); }, [&](auto& x) { return shared = x.try_lock_shared(); });
 }
 
+// As a reader that waits for a writer to come does.
+BOOST_AUTO_TEST_CASE(and_one_that_succeeds_until_another_comes) {
+    weft::shared_mutex m;
+    weft::binary_semaphore s(1);
+    run_checked([&] {
+        weft::with_nursery([&](weft::nursery& n) {
+            m.lock_shared();
+            n.start_soon([&] {
+                while (m.try_lock_shared()) m.unlock_shared();
+                m.unlock_shared();
+                while (s.try_acquire()) s.release();
+            });
+            n.start_soon([&] {
+                m.lock();
+                m.unlock();
+                s.acquire();
+            });
+        });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(and_one_over_try_acquire) {
     weft::binary_semaphore s(1);
     ends(s, [](auto& x) { x.acquire(); }, [](auto& x) { x.release(); }, [](auto& x) { return x.try_acquire(); });

@@ -42,7 +42,7 @@ public:
     void lock() { core_.lock(); }
     /// The same as a cancellation point. Cancellation: the lock is not taken, and no waiter is left. Throws: also cancelled.
     void lock_cancellable() { core_.lock_cancellable(); }
-    /// Never blocks; yields only in a loop, after hundreds of failures without a wait between. False if anybody, the caller too, holds the lock.
+    /// Never blocks; yields only in a loop, after hundreds of calls without a wait between. False if anybody, the caller too, holds the lock.
     bool try_lock() noexcept { return core_.try_lock(); }
     /// Never blocks. Throws: misuse_error by anybody but the holder. Complexity: O(1).
     void unlock() { core_.unlock(); }

@@ -17,7 +17,7 @@ public:
     basic_recursive_mutex& operator=(basic_recursive_mutex const&) = delete;
 
     void lock() { core_.lock_again(); }
-    bool try_lock() { return core_.try_lock_again(); }
+    bool try_lock() noexcept { return core_.try_lock_again(); }
     void unlock() { core_.unlock_once(); }
     mutex_statistics statistics() const noexcept { return core_.statistics(); }
 

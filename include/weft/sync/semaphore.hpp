@@ -37,9 +37,9 @@ public:
     void acquire();
     bool try_acquire_until(time_point deadline);
     bool try_acquire() noexcept {
+        if constexpr (L::shared) looked();
         std::uint64_t w = word_.load(std::memory_order_relaxed);
         while (w >= one) if (change(w, w - one, std::memory_order_acquire)) return true;
-        if constexpr (L::shared) return tried_in_vain();
         return false;
     }
     void release(std::ptrdiff_t n) {
@@ -111,7 +111,7 @@ public:
     /// Blocks: always a checkpoint. Cancellation: takes no permit and leaves no waiter.
     /// Throws: cancelled; wrong_domain_error; deadlock_error. Complexity: O(1), no allocation. Source: std, Trio's Semaphore.
     void acquire() { core_.acquire(); }
-    /// Never blocks; yields only in a loop, after hundreds of failures without a wait between. May be called from callbacks; false if there is no permit, or the next is somebody else's.
+    /// Never blocks; yields only in a loop, after hundreds of calls without a wait between. May be called from callbacks; false if there is no permit, or the next is somebody else's.
     bool try_acquire() noexcept { return core_.try_acquire(); }
     /// As acquire(), until the time has come; whether a permit was taken. A permit that is there is taken however late it is.
     /// Cancellation: a cancellation point, unlike try_acquire(), because it may wait.

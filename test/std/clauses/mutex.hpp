@@ -12,6 +12,7 @@ constexpr bool mutex_traits() {
 static_assert(mutex_traits<lib::mutex>() && mutex_traits<lib::recursive_mutex>() && mutex_traits<lib::timed_mutex>());
 static_assert(mutex_traits<lib::recursive_timed_mutex>() && mutex_traits<lib::shared_mutex>() && mutex_traits<lib::shared_timed_mutex>());
 static_assert(std::is_nothrow_default_constructible_v<lib::mutex>);
+static_assert(noexcept(std::declval<lib::recursive_mutex&>().try_lock()) && noexcept(std::declval<lib::recursive_timed_mutex&>().try_lock()));
 static constinit lib::mutex constant_initialised;  // constexpr constructor
 [[maybe_unused]] static constinit lib::once_flag constant_flag;
 static_assert(std::is_nothrow_default_constructible_v<lib::once_flag> && !std::is_copy_constructible_v<lib::once_flag> && !std::is_copy_assignable_v<lib::once_flag>);

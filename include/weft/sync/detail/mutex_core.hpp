@@ -67,8 +67,13 @@ public:
 
     // Recursive ones count here; only the owner does.
     void lock_again() { if (owned_by_caller()) bump(); else lock(); }
-    bool try_lock_again() { if (owned_by_caller()) { bump(); return true; } return try_lock(); }
-    bool try_lock_again_until(time_point t) { if (owned_by_caller()) { bump(); return true; } return try_lock_until(t); }
+    bool try_lock_again() noexcept {
+        if (!owned_by_caller()) return try_lock();
+        if (depth_ == most_often) return false;
+        ++depth_;
+        return true;
+    }
+    bool try_lock_again_until(time_point t) { return owned_by_caller() ? try_lock_again() : try_lock_until(t); }
     void unlock_once() {
         if (!owned_by_caller()) throw_not_owner();
         if (depth_ > 0) --depth_;
