@@ -227,30 +227,6 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_run_cancels_a_thread_that_main_leaves_to_som
     t.join();
 }
 
-// --- ends of the thread that are not the task's ---
-
-BOOST_AUTO_TEST_SUITE(children, * boost::unit_test::disabled())
-BOOST_AUTO_TEST_CASE(scenario) {
-    as_child({
-        {"task", [] { weft::run([] { weft::with_nursery([](weft::nursery& n) { n.start_soon("old", [] { ::pthread_exit(nullptr); }); }); }); }},
-        {"main", [] { weft::run([] { ::pthread_exit(nullptr); }); }},
-        {"scope", [] { weft::run([] { weft::cancel_scope().run([] { ::pthread_exit(nullptr); }); }); }},
-        {"thread", [] { weft::run([] { weft::thread([] { ::pthread_exit(nullptr); }).join(); }); }},
-        {"async", [] { weft::run([] { weft::async(std::launch::async, [] { ::pthread_exit(nullptr); }).get(); }); }},
-        {"cancel", [] { weft::run([] { weft::thread t([] { weft::this_thread::sleep_for(1h); }); ::pthread_cancel(t.native_handle()); t.join(); }); }},
-    });
-}
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_CASE(pthread_exit_and_pthread_cancel_are_fatal_by_name) {
-    for (std::string scenario : {"task", "main", "scope", "thread", "async", "cancel"}) {
-        outcome o = run_child("thread/children", scenario);
-        BOOST_TEST(o.signal == SIGABRT, scenario);
-        BOOST_TEST(contains(o.text, "fatal[W112]: pthread_exit or pthread_cancel"), scenario << ": " << o.text);
-        if (scenario == "task") BOOST_TEST(contains(o.text, "\"old\""), o.text);
-    }
-}
-
 // --- jthread ---
 
 BOOST_AUTO_TEST_CASE(a_cancelled_scope_asks_its_jthreads_to_stop) {
@@ -404,6 +380,15 @@ BOOST_AUTO_TEST_CASE(joinable_threads_and_exceptions_terminate_and_name_the_task
     BOOST_TEST(contains(o.text, "what went wrong"), o.text);
 }
 
+BOOST_AUTO_TEST_CASE(pthread_exit_and_pthread_cancel_are_fatal_by_name) {
+    for (std::string scenario : {"exit of task", "exit of main", "exit in scope", "exit of thread", "exit of async", "cancel"}) {
+        outcome o = run_child("thread_child", scenario);
+        BOOST_TEST(o.signal == SIGABRT, scenario);
+        BOOST_TEST(contains(o.text, "fatal[W112]: pthread_exit or pthread_cancel"), scenario << ": " << o.text);
+        if (scenario == "exit of task") BOOST_TEST(contains(o.text, "\"old\""), o.text);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_deadlock_of_threads_ends_the_run_with_its_tree) {
     outcome o = run_child("thread_child", "deadlock");
     BOOST_TEST(o.signal == 0, o.text);
@@ -423,6 +408,12 @@ BOOST_AUTO_TEST_CASE(scenario) {
         {"threw", [&] { weft::run([&] { weft::thread(raise).join(); }); }},
         {"threw in a group", [&] { weft::run([&] { weft::thread([&] { weft::with_nursery([&](weft::nursery& n) { n.start_soon(raise); weft::this_task::sleep_forever(); }); }).join(); }); }},
         {"plain threw", [&] { weft::thread(raise).join(); }},
+        {"exit of task", [] { weft::run([] { weft::with_nursery([](weft::nursery& n) { n.start_soon("old", [] { ::pthread_exit(nullptr); }); }); }); }},
+        {"exit of main", [] { weft::run([] { ::pthread_exit(nullptr); }); }},
+        {"exit in scope", [] { weft::run([] { weft::cancel_scope().run([] { ::pthread_exit(nullptr); }); }); }},
+        {"exit of thread", [] { weft::run([] { weft::thread([] { ::pthread_exit(nullptr); }).join(); }); }},
+        {"exit of async", [] { weft::run([] { weft::async(std::launch::async, [] { ::pthread_exit(nullptr); }).get(); }); }},
+        {"cancel", [] { weft::run([] { weft::thread t([] { weft::this_thread::sleep_for(1h); }); ::pthread_cancel(t.native_handle()); t.join(); }); }},
         {"deadlock", [] {
             try {
                 weft::run([] { weft::mutex m; m.lock(); weft::thread t([&] { m.lock(); }); t.join(); });

@@ -11,9 +11,9 @@
 
 namespace weft::detail {
 
-constinit thread_local gates mine;
+constinit thread_local gate_table<gate> mine;
 
-void gate::watch_from(void const* call) noexcept {
+void gate_base::watch_from(void const* call) noexcept {
     Dl_info module{};
     bool known = ::dladdr(call, &module) != 0;
     char const* file = known ? module.dli_fname : "?";

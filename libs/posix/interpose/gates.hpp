@@ -20,27 +20,31 @@
 namespace weft::detail {
 
 /// What the tasks of this thread hold, or wait for, under one address.
-struct gate {
+struct gate_base {
     void const* key{};
-    gate* next{};
-    unsigned users{};  ///< the holder, and who waits
-    unsigned depth{};  ///< how often the holder has locked it
-    mutex_core<no_lock> lock{"pthread lock"};
+    unsigned users{};  ///< who holds it, and who waits
     std::optional<weft::no_yield_scope> watch{};  ///< while it is held, if WEFT_STRICT is set
     char locked_at[64]{};
 
     void watch_from(void const* call) noexcept;
 };
+/// Of a mutex, or of what is made once.
+struct gate : gate_base {
+    gate* next{};
+    unsigned depth{};  ///< how often the holder has locked it
+    mutex_core<no_lock> lock{"pthread lock"};
+};
 
 /// The gates of this thread that are in use. No allocation up to 32 at once, and no destructor: locks are taken until the thread's last moment.
-class gates {
+template <class G>
+class gate_table {
 public:
-    gate* find(void const* key) noexcept {
-        for (gate* g = bucket(key); g; g = g->next) if (g->key == key) return g;
+    G* find(void const* key) noexcept {
+        for (G* g = bucket(key); g; g = g->next) if (g->key == key) return g;
         return nullptr;
     }
-    gate& use(void const* key) {
-        gate* g = find(key);
+    G& use(void const* key) {
+        G* g = find(key);
         if (!g) {
             g = unused();
             g->key = key;
@@ -50,9 +54,9 @@ public:
         ++g->users;
         return *g;
     }
-    void drop(gate& g) noexcept {
+    void drop(G& g) noexcept {
         if (--g.users > 0) return;
-        gate** p = &bucket(g.key);
+        G** p = &bucket(g.key);
         while (*p != &g) p = &(*p)->next;
         *p = g.next;
         --in_use_;
@@ -64,20 +68,20 @@ public:
 private:
     static constexpr std::size_t own = 32;
 
-    gate*& bucket(void const* key) noexcept { return buckets_[(reinterpret_cast<std::uintptr_t>(key) >> 4) * 0x9e3779b97f4a7c15 >> 58]; }
-    bool is_own(gate& g) const noexcept { auto* p = reinterpret_cast<std::byte*>(&g); return p >= memory_ && p < memory_ + sizeof memory_; }
-    gate* unused() {
+    G*& bucket(void const* key) noexcept { return buckets_[(reinterpret_cast<std::uintptr_t>(key) >> 4) * 0x9e3779b97f4a7c15 >> 58]; }
+    bool is_own(G& g) const noexcept { auto* p = reinterpret_cast<std::byte*>(&g); return p >= memory_ && p < memory_ + sizeof memory_; }
+    G* unused() {
         if (free_) return std::exchange(free_, free_->next);
-        if (made_ < own) return new (memory_ + made_++ * sizeof(gate)) gate;
-        return new gate;  // so many are held at once because tasks wait with them
+        if (made_ < own) return new (memory_ + made_++ * sizeof(G)) G;
+        return new G;  // so many are held at once because tasks wait with them
     }
 
-    std::array<gate*, 64> buckets_{};
-    gate* free_{};
+    std::array<G*, 64> buckets_{};
+    G* free_{};
     std::size_t in_use_{}, made_{};
-    alignas(gate) std::byte memory_[own * sizeof(gate)]{};
+    alignas(G) std::byte memory_[own * sizeof(G)]{};
 };
-extern constinit thread_local gates mine;
+extern constinit thread_local gate_table<gate> mine;
 
 /// A callback is about to wait for what only a task of its own thread can give. Says so, and aborts.
 [[noreturn]] WEFT_COLD void stopped_for_ever(char const* call) noexcept;
@@ -100,11 +104,13 @@ int answered(F f) noexcept {
     }
 }
 
+template <class G>
 struct user {
-    gate& g;
+    gate_table<G>& table;
+    G& g;
     bool keep{};
-    explicit user(void const* key) : g(mine.use(key)) {}
-    ~user() { if (!keep) mine.drop(g); }
+    user(gate_table<G>& t, void const* key) : table(t), g(t.use(key)) {}
+    ~user() { if (!keep) table.drop(g); }
 };
 
 enum class entry : std::uint8_t { entered, again, taken, timed_out };

@@ -2,19 +2,25 @@
 // libweft_posix: libc's names, for code that is compiled already. In a task they are weft::posix's, elsewhere the next ones', most often libc's.
 // Linked on purpose, as a whole, into the program itself: there these names come before those of every shared library.
 #undef _FORTIFY_SOURCE
-#include <weft/core/errors.hpp>
 #include <weft/core/cancelled.hpp>
+#include <weft/core/errors.hpp>
+#include <weft/posix/readiness.hpp>
 
 #include "asio/fd_waits.hpp"
 #include "core/kernel.hpp"
+#include "posix/interpose/clocks.hpp"
 #include "posix/interpose/next_symbol.hpp"
 #include "posix/interpose/pthread_calls.hpp"
 #include "posix/libc_calls.hpp"
 #include "posix/waits.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <ctime>
 #include <new>
+#include <sys/epoll.h>
 #include <system_error>
 
 namespace {
@@ -23,9 +29,23 @@ namespace px = weft::posix;
 using weft::detail::find_next;
 using weft::detail::libc;
 
+/// Those that have no counterpart in weft::posix.
+constinit struct {
+    int (*clock_nanosleep)(clockid_t, int, timespec const*, timespec*);
+    int (*ppoll)(pollfd*, nfds_t, timespec const*, sigset_t const*);
+    int (*pselect)(int, fd_set*, fd_set*, fd_set*, timespec const*, sigset_t const*);
+    int (*epoll_wait)(int, epoll_event*, int, int);
+    int (*epoll_pwait)(int, epoll_event*, int, int, sigset_t const*);
+} further{};
+
 std::atomic<bool> resolved{false};
 
 void resolve() {
+    find_next(further.clock_nanosleep, "clock_nanosleep");
+    find_next(further.ppoll, "ppoll");
+    find_next(further.pselect, "pselect");
+    find_next(further.epoll_wait, "epoll_wait");
+    find_next(further.epoll_pwait, "epoll_pwait");
     weft::detail::libc_calls c{};
     find_next(c.read, "read");
     find_next(c.readv, "readv");
@@ -61,6 +81,10 @@ weft::detail::libc_calls const& next() {
     if (!resolved.load(std::memory_order_acquire)) resolve();
     return libc;
 }
+auto const& next_further() {
+    if (!resolved.load(std::memory_order_acquire)) resolve();
+    return further;
+}
 
 // Not in a callback, where Asio's own calls are made, nor in a run that cannot wait for descriptors.
 bool in_fiber() noexcept { return weft::detail::running_task && weft::detail::can_wait_for_fds(); }
@@ -91,6 +115,23 @@ R answered(R failure, F call) noexcept {
 template <class F> ssize_t transfer(F call) noexcept { return answered<ssize_t>(-1, call); }
 template <class F> int result(F call) noexcept { return answered<int>(-1, call); }
 
+bool valid(timespec const& t) noexcept { return t.tv_sec >= 0 && weft::detail::is_time(&t); }
+
+// What is ready in an epoll set is asked of the kernel, as the calls of a run's own loop are; that something is, is waited for.
+int wait_for_events(int set, epoll_event* events, int most, int milliseconds) {
+    weft::time_point deadline = milliseconds < 0 ? weft::never : weft::detail::wait_deadline(std::chrono::milliseconds(milliseconds));
+    for (;;) {
+        int n = next_further().epoll_wait(set, events, most, 0);
+        if (n != 0 || milliseconds == 0) {
+            int e = errno;
+            weft::detail::looked();
+            errno = e;
+            return n;
+        }
+        if (!weft::wait_readable(set, deadline)) return 0;
+    }
+}
+
 }  // namespace
 
 extern "C" {
@@ -98,9 +139,9 @@ extern "C" {
 // What the build has the linker look for, so that this file is taken out of the archive.
 int weft_posix_linked = 1;
 // And the files of the locks: of pthread's own names nothing is taken out of an archive where a shared library before it has them (a sanitizer's), or where the reference is weak.
-extern int const weft_posix_mutexes, weft_posix_conditions, weft_posix_once;
+extern int const weft_posix_mutexes, weft_posix_conditions, weft_posix_rwlocks, weft_posix_asked, weft_posix_once;
 extern int const* const weft_posix_parts[];
-int const* const weft_posix_parts[] = {&weft_posix_mutexes, &weft_posix_conditions, &weft_posix_once};
+int const* const weft_posix_parts[] = {&weft_posix_mutexes, &weft_posix_conditions, &weft_posix_rwlocks, &weft_posix_asked, &weft_posix_once};
 
 [[noreturn]] void __chk_fail();
 
@@ -161,6 +202,50 @@ int nanosleep(timespec const* time, timespec* left) {
     int r = result([&] { return px::nanosleep(time, left); });
     if (r != 0 && errno == ECANCELED && left) *left = asked;
     return r;
+}
+
+// Until a point in time: what is left of it.
+int clock_nanosleep(clockid_t clock, int flags, timespec const* time, timespec* left) {
+    bool of_time = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME;
+    if (!in_fiber() || !of_time) return next_further().clock_nanosleep(clock, flags, time, left);
+    if (!valid(*time)) return EINVAL;
+    timespec rest = *time;
+    if (flags & TIMER_ABSTIME) {
+        timespec now;
+        ::clock_gettime(clock, &now);
+        auto d = std::chrono::seconds(time->tv_sec - now.tv_sec) + std::chrono::nanoseconds(time->tv_nsec - now.tv_nsec);
+        d = std::max<std::chrono::nanoseconds>(d, std::chrono::nanoseconds(0));
+        rest = {d / std::chrono::seconds(1), (d % std::chrono::seconds(1)).count()};
+        left = nullptr;
+    }
+    return nanosleep(&rest, left) == 0 ? 0 : errno;
+}
+
+// A signal ends no wait of a task's, so no mask need be set for one.
+int ppoll(pollfd* fds, nfds_t n, timespec const* timeout, sigset_t const* mask) {
+    if (!in_fiber()) return next_further().ppoll(fds, n, timeout, mask);
+    if (timeout && !valid(*timeout)) { errno = EINVAL; return -1; }
+    constexpr time_t longest = 2'000'000;  // three weeks: what fits an int
+    int milliseconds = !timeout ? -1 : static_cast<int>(std::min(timeout->tv_sec, longest) * 1000 + (timeout->tv_nsec + 999'999) / 1'000'000);
+    return poll(fds, n, milliseconds);
+}
+int __ppoll_chk(pollfd* fds, nfds_t n, timespec const* timeout, sigset_t const* mask, size_t size) {
+    if (n > size / sizeof *fds) __chk_fail();
+    return ppoll(fds, n, timeout, mask);
+}
+int pselect(int n, fd_set* in, fd_set* out, fd_set* except, timespec const* timeout, sigset_t const* mask) {
+    if (!in_fiber()) return next_further().pselect(n, in, out, except, timeout, mask);
+    if (!timeout) return select(n, in, out, except, nullptr);
+    if (!valid(*timeout)) { errno = EINVAL; return -1; }
+    timeval up{timeout->tv_sec, (timeout->tv_nsec + 999) / 1000};
+    if (up.tv_usec == 1'000'000) up = {up.tv_sec + 1, 0};
+    return select(n, in, out, except, &up);
+}
+int epoll_wait(int set, epoll_event* events, int most, int milliseconds) {
+    return in_fiber() ? result([&] { return wait_for_events(set, events, most, milliseconds); }) : next_further().epoll_wait(set, events, most, milliseconds);
+}
+int epoll_pwait(int set, epoll_event* events, int most, int milliseconds, sigset_t const* mask) {
+    return in_fiber() ? result([&] { return wait_for_events(set, events, most, milliseconds); }) : next_further().epoll_pwait(set, events, most, milliseconds, mask);
 }
 
 int getaddrinfo(char const* node, char const* service, addrinfo const* hints, addrinfo** list) {

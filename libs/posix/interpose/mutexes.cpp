@@ -17,7 +17,8 @@ bool counts(pthread_mutex_t const* m) noexcept {
 template <class Real>
 int lock(pthread_mutex_t* m, bool wait, weft::time_point deadline, void const* caller, Real real) noexcept {
     return answered([&] {
-        user u(m);
+        looked();  // a loop may be around the lock that looks until another task has changed something
+        user u(mine, m);
         switch (enter(u.g, wait, deadline)) {
             case entry::taken: return EBUSY;
             case entry::timed_out: return ETIMEDOUT;

@@ -30,7 +30,7 @@ int pthread_once(pthread_once_t* control, void (*make)()) {
     }
     gate* g = nullptr;
     int e = answered([&] {
-        user u(control);
+        user u(mine, control);
         if (enter(u.g, true, weft::never) == entry::again) return EDEADLK;
         u.keep = true;
         g = &u.g;
@@ -48,7 +48,7 @@ int __cxa_guard_acquire(__cxxabiv1::__guard* guard) {
         check_callback("an initialiser of a function-local static", guard);
         return next_pthread_calls().guard_acquire(guard);
     }
-    user u(guard);
+    user u(mine, guard);
     if (enter(u.g, true, weft::never) == entry::again) throw_made_by_itself();
     if (is_made() || next_pthread_calls().guard_acquire(guard) == 0) {
         u.g.lock.unlock();

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <cxxabi.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 namespace weft::detail {
 
@@ -20,6 +21,24 @@ struct pthread_calls {
     int (*cond_clockwait)(pthread_cond_t*, pthread_mutex_t*, clockid_t, timespec const*);
     int (*cond_signal)(pthread_cond_t*);
     int (*cond_broadcast)(pthread_cond_t*);
+    int (*rwlock_rdlock)(pthread_rwlock_t*);
+    int (*rwlock_tryrdlock)(pthread_rwlock_t*);
+    int (*rwlock_timedrdlock)(pthread_rwlock_t*, timespec const*);
+    int (*rwlock_clockrdlock)(pthread_rwlock_t*, clockid_t, timespec const*);
+    int (*rwlock_wrlock)(pthread_rwlock_t*);
+    int (*rwlock_trywrlock)(pthread_rwlock_t*);
+    int (*rwlock_timedwrlock)(pthread_rwlock_t*, timespec const*);
+    int (*rwlock_clockwrlock)(pthread_rwlock_t*, clockid_t, timespec const*);
+    int (*rwlock_unlock)(pthread_rwlock_t*);
+    int (*sem_wait)(sem_t*);
+    int (*sem_trywait)(sem_t*);
+    int (*sem_timedwait)(sem_t*, timespec const*);
+    int (*sem_clockwait)(sem_t*, clockid_t, timespec const*);
+    int (*spin_lock)(pthread_spinlock_t*);
+    int (*spin_trylock)(pthread_spinlock_t*);
+    int (*join)(pthread_t, void**);
+    int (*tryjoin)(pthread_t, void**);
+    long (*syscall)(long, ...);
     int (*once)(pthread_once_t*, void (*)());
     int (*guard_acquire)(__cxxabiv1::__guard*);
     void (*guard_release)(__cxxabiv1::__guard*);
