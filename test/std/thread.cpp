@@ -382,6 +382,7 @@ BOOST_AUTO_TEST_CASE(joinable_threads_and_exceptions_terminate_and_name_the_task
 
 BOOST_AUTO_TEST_CASE(pthread_exit_and_pthread_cancel_are_fatal_by_name) {
     for (std::string scenario : {"exit of task", "exit of main", "exit in scope", "exit of thread", "exit of async", "cancel"}) {
+        if (WEFT_TSAN && scenario != "cancel") continue;  // ThreadSanitizer dies of pthread_exit on a fiber before it unwinds
         outcome o = run_child("thread_child", scenario);
         BOOST_TEST(o.signal == SIGABRT, scenario);
         BOOST_TEST(contains(o.text, "fatal[W112]: pthread_exit or pthread_cancel"), scenario << ": " << o.text);
