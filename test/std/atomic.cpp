@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(all_else_is_std_s) {
     int values[3] = {1, 2, 3};
     weft::atomic<int*> p = values;
     BOOST_TEST(*++p == 2);
-    struct pair { int a, b; };
+    struct alignas(8) pair { int a, b; };  // else clang asks libatomic
     weft::atomic<pair> q{pair{1, 2}};
     BOOST_TEST(q.exchange({3, 4}).b == 2);
     volatile weft::atomic<int> hardware{3};
