@@ -7,6 +7,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <atomic>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -108,8 +109,17 @@ BOOST_AUTO_TEST_CASE(threads_are_kept_out_as_long_as_a_task_has_it) {
         BOOST_TEST(in_thread(reads) == EBUSY);
         BOOST_TEST(l.unlock() == 0);
         BOOST_TEST(in_thread(writes) == 0);
-        std::thread holder([&] { l.write(); std::this_thread::sleep_for(20ms); l.unlock(); });
-        while (l.try_read() == 0) BOOST_TEST(l.unlock() == 0);
+        std::atomic<bool> held{false}, seen{false};
+        std::thread holder([&] {
+            l.write();
+            held = true;
+            while (!seen) std::this_thread::sleep_for(1ms);
+            std::this_thread::sleep_for(5ms);
+            l.unlock();
+        });
+        while (!held) std::this_thread::sleep_for(1ms);
+        BOOST_TEST(l.try_read() == EBUSY);
+        seen = true;
         BOOST_TEST(l.read() == 0);  // waits for the thread, as libc does
         BOOST_TEST(l.unlock() == 0);
         holder.join();
