@@ -5,19 +5,15 @@
 #include <weft/std/this_thread.hpp>
 
 #include "core/kernel.hpp"
-
-#include <algorithm>
+#include "std/spin_pause.hpp"
 
 namespace weft::detail {
 
 void spin_round(unsigned round) {
-    constexpr unsigned eager = 64;
-    if (round < eager) {
-        if (this_kernel) this_task::yield();  // in a callback it throws
-        else std::this_thread::yield();
-        return;
-    }
-    this_thread::sleep_for(std::chrono::microseconds(std::min(1000u, 10u * (round - eager + 1))));
+    auto pause = spin_pause(round);
+    if (pause > pause.zero()) this_thread::sleep_for(pause);
+    else if (this_kernel) this_task::yield();  // in a callback it throws
+    else std::this_thread::yield();
 }
 
 }  // namespace weft::detail

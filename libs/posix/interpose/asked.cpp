@@ -4,6 +4,7 @@
 #include "posix/interpose/clocks.hpp"
 #include "posix/interpose/gates.hpp"
 #include "posix/interpose/pthread_calls.hpp"
+#include "std/spin_pause.hpp"
 
 #include <cstdarg>
 #include <linux/futex.h>
@@ -13,20 +14,20 @@ namespace {
 
 using namespace weft::detail;
 
-/// Until answered() is true: yields, then sleeps, longer and longer, up to a millisecond. False: the time has come first. Asks at least once. No
+/// Until answer() is true: yields, then sleeps, longer and longer, up to a millisecond. False: the time has come first. Asks at least once. No
 /// cancellation point, as the locks are none: C code takes what it waited for as had.
 template <class F>
 bool ask(char const* call, void const* what, weft::time_point deadline, F answer) noexcept {
-    constexpr unsigned eager = 64;
     for (unsigned round = 0; !answer(); ++round) {
-        weft::time_point now = deadline == weft::never && round < eager ? weft::always : this_kernel->now();
+        auto pause = spin_pause(round);
+        bool sleeps = pause > pause.zero();
+        weft::time_point now = deadline == weft::never && !sleeps ? weft::always : this_kernel->now();
         if (now >= deadline) return false;
-        if (round >= eager) {
+        if (sleeps) {
             try {
                 wait_queue<no_lock> nobody;
                 waiter w(call, false);
                 std::unique_lock lock(nobody.lock());
-                auto pause = std::chrono::microseconds(std::min(1000u, 10 * (round - eager + 1)));
                 nobody.wait(lock, w, {.reason = {call, what, nullptr}, .deadline = std::min<weft::time_point>(deadline, now + pause), .cancellable = false});
                 continue;
             } catch (std::exception const&) {  // no memory for a timer

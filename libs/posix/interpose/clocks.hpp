@@ -10,13 +10,15 @@
 
 namespace weft::detail {
 
-/// libc's point in time as one of the run.
-inline time_point deadline_of(clockid_t clock, timespec const* t) noexcept {
+/// What is left until a point in time of libc's.
+inline std::chrono::nanoseconds left_until(clockid_t clock, timespec const* t) noexcept {
     timespec now;
     ::clock_gettime(clock, &now);
     auto left = std::chrono::seconds(t->tv_sec - now.tv_sec) + std::chrono::nanoseconds(t->tv_nsec - now.tv_nsec);
-    return wait_deadline(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0)));
+    return std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0));
 }
+/// libc's point in time as one of the run.
+inline time_point deadline_of(clockid_t clock, timespec const* t) noexcept { return wait_deadline(left_until(clock, t)); }
 /// libc answers EINVAL to what is none.
 inline bool is_time(timespec const* t) noexcept { return t->tv_nsec >= 0 && t->tv_nsec < 1'000'000'000; }
 

@@ -211,10 +211,7 @@ int clock_nanosleep(clockid_t clock, int flags, timespec const* time, timespec* 
     if (!valid(*time)) return EINVAL;
     timespec rest = *time;
     if (flags & TIMER_ABSTIME) {
-        timespec now;
-        ::clock_gettime(clock, &now);
-        auto d = std::chrono::seconds(time->tv_sec - now.tv_sec) + std::chrono::nanoseconds(time->tv_nsec - now.tv_nsec);
-        d = std::max<std::chrono::nanoseconds>(d, std::chrono::nanoseconds(0));
+        auto d = weft::detail::left_until(clock, time);
         rest = {d / std::chrono::seconds(1), (d % std::chrono::seconds(1)).count()};
         left = nullptr;
     }

@@ -12,9 +12,8 @@ using namespace weft::detail;
 
 struct rw_gate : gate_base {
     rw_gate* next{};
-    unsigned readers{};      ///< tasks that read
+    unsigned readers{};      ///< tasks that read; libc's is locked for them while there are any
     unsigned beside{};       ///< how many of them came while others read, and so have not entered `lock`
-    bool thread_reads{};     ///< libc's is locked for the readers
     std::uint64_t writer{};  ///< a lock_owner's id
     shared_mutex_core<no_lock> lock{"pthread rwlock"};
 };
@@ -42,9 +41,8 @@ int read(pthread_rwlock_t* l, bool wait, weft::time_point deadline, Real real) n
         if (g.writer == self_owner().id) return wait ? EDEADLK : EBUSY;
         if (g.readers > 0 && (lets_readers_pass(l) || g.lock.statistics().waiting == 0)) ++g.beside;
         else if (int e = enter(g, true, wait, deadline); e != 0) return e;
-        if (!g.thread_reads) {
+        if (g.readers == 0) {
             if (int e = real(); e != 0) { leave_reading(g); return e; }
-            g.thread_reads = true;
         }
         ++g.readers;
         u.keep = true;
@@ -98,7 +96,6 @@ int pthread_rwlock_unlock(pthread_rwlock_t* l) noexcept {
     } else {
         if (g->readers == 1) {
             if (int e = next_pthread_calls().rwlock_unlock(l); e != 0) return e;
-            g->thread_reads = false;
         }
         --g->readers;
         leave_reading(*g);
