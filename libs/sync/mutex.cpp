@@ -124,9 +124,8 @@ void mutex_core<L>::owner_ended(kernel& k, task_record& t) noexcept {
 }
 
 template <class L>
-void mutex_core<L>::bump() {
-    if (depth_ == most_often) throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again), "weft::recursive_mutex: locked too often");
-    ++depth_;
+void mutex_core<L>::throw_too_deep() const {
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again), "weft::recursive_mutex: locked too often");
 }
 
 template <class L>

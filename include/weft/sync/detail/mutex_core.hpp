@@ -66,14 +66,12 @@ public:
     }
 
     // Recursive ones count here; only the owner does.
-    void lock_again() { if (owned_by_caller()) bump(); else lock(); }
-    bool try_lock_again() noexcept {
-        if (!owned_by_caller()) return try_lock();
-        if (depth_ == most_often) return false;
-        ++depth_;
-        return true;
+    void lock_again() {
+        if (!owned_by_caller()) lock();
+        else if (!deepen()) throw_too_deep();
     }
-    bool try_lock_again_until(time_point t) { return owned_by_caller() ? try_lock_again() : try_lock_until(t); }
+    bool try_lock_again() noexcept { return owned_by_caller() ? deepen() : try_lock(); }
+    bool try_lock_again_until(time_point t) { return owned_by_caller() ? deepen() : try_lock_until(t); }
     void unlock_once() {
         if (!owned_by_caller()) throw_not_owner();
         if (depth_ > 0) --depth_;
@@ -109,7 +107,12 @@ private:
     }
     wait_reason reason() const noexcept { return {name_ ? name_ : "mutex", this, &describe}; }
     static constexpr std::uint32_t most_often = (1u << 24) - 1;
-    void bump();
+    bool deepen() noexcept {
+        if (depth_ == most_often) return false;
+        ++depth_;
+        return true;
+    }
+    [[noreturn]] WEFT_COLD void throw_too_deep() const;
 
     wait_state lock_slow(lock_owner me, wait_options const& o);
     void unlock_slow() noexcept;
